@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.commands import CheckOptions, Options, parse, plant_file
+from cli.options.clients import BadActorOptions, ControllerOptions, ObserveOptions, PubOptions, SubOptions
 from cli.options.ctl import CtlOptions
 from cli.options.evaluate import EvaluateOptions
 from cli.options.export import CLUSTER_DEFAULTS, ExportOptions
@@ -43,6 +44,7 @@ from plant.forecast.field_tables import field_tables
 from plant.forecast.rate_forecast import Forecast, check
 
 if TYPE_CHECKING:
+    from cli.clients.clock import Clock
     from cli.preflight.command import PreflightInputs
 
 __all__ = ["CONFIGURATION", "DIED", "OK", "REFUSED", "VERSION", "main"]
@@ -118,6 +120,36 @@ def _ctl(options: CtlOptions, environ: Mapping[str, str]) -> int:
     return run_ctl(options, environ)
 
 
+def _clock() -> Clock:
+    from cli.clients.clock import Clock  # noqa: PLC0415
+
+    return Clock(time.time, time.monotonic, time.sleep)
+
+
+def _pub(options: PubOptions, environ: Mapping[str, str]) -> int:
+    from cli.clients.publish import run_pub  # noqa: PLC0415
+
+    return run_pub(options, environ, _clock())
+
+
+def _sub(options: SubOptions, environ: Mapping[str, str]) -> int:
+    from cli.clients.subscribe import run_sub  # noqa: PLC0415
+
+    return run_sub(options, environ, _clock())
+
+
+def _bad_actor(options: BadActorOptions, environ: Mapping[str, str]) -> int:
+    from cli.clients.bad_actor import run_bad_actor  # noqa: PLC0415
+
+    return run_bad_actor(options, environ, _clock())
+
+
+def _controller(options: ControllerOptions, environ: Mapping[str, str]) -> int:
+    from cli.clients.controller.command import run_controller  # noqa: PLC0415
+
+    return run_controller(options, environ, _clock())
+
+
 def _preflight(options: PreflightOptions, environ: Mapping[str, str]) -> int:
     from cli.preflight.command import run_preflight  # noqa: PLC0415
 
@@ -160,6 +192,11 @@ _COMMANDS: Final[Mapping[type[Options], Callable[[Any, Mapping[str, str]], int]]
     PreflightOptions: _preflight,
     ScenarioOptions: _scenario,
     CtlOptions: _ctl,
+    PubOptions: _pub,
+    SubOptions: _sub,
+    ObserveOptions: _sub,
+    BadActorOptions: _bad_actor,
+    ControllerOptions: _controller,
 }
 
 

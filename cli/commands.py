@@ -9,6 +9,18 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from cli.arguments import Parser, count, moment, some_period, speed, typed
+from cli.options.clients import (
+    BadActorOptions,
+    ControllerOptions,
+    ObserveOptions,
+    PubOptions,
+    SubOptions,
+    add_bad_actor,
+    add_controller,
+    add_observe,
+    add_pub,
+    add_sub,
+)
 from cli.options.ctl import CtlOptions, add_ctl
 from cli.options.evaluate import EvaluateOptions, add_evaluate
 from cli.options.export import ExportOptions, add_export
@@ -41,6 +53,11 @@ Options = (
     | PreflightOptions
     | ScenarioOptions
     | CtlOptions
+    | PubOptions
+    | SubOptions
+    | ObserveOptions
+    | BadActorOptions
+    | ControllerOptions
 )
 
 
@@ -205,5 +222,35 @@ COMMANDS: Final[Mapping[str, _Command]] = {
         "Act on a running simulator by its HTTP port: stop and start machines, begin and end faults, scale, and so on; "
         "or show what it is at. `ctl ACTION --help` has the arguments of an action.",
         add_ctl,
+    ),
+    "pub": _Command(
+        PubOptions,
+        "publish a message to a broker",
+        "Publish a message, copies of it, or the lines of standard input, and print what the broker answers.",
+        add_pub,
+    ),
+    "sub": _Command(
+        SubOptions,
+        "subscribe to topics, and print messages",
+        "Subscribe to topics of a broker, and print their messages: `[HH:MM:SS] cli: TOPIC qos=Q retain=R PAYLOAD`.",
+        add_sub,
+    ),
+    "observe": _Command(
+        ObserveOptions,
+        "print all messages below the topic prefix",
+        "Subscribe to everything below the topic prefix, and print it. The same as `sub`, with other defaults.",
+        add_observe,
+    ),
+    "bad-actor": _Command(
+        BadActorOptions,
+        "try what a broker must refuse",
+        "Publish a command and subscribe without permission, and print for each whether the broker refuses it.",
+        add_bad_actor,
+    ),
+    "controller": _Command(
+        ControllerOptions,
+        "answer alarms with commands",
+        "Receive alarms and telemetry, and send commands by rules: one for each episode, not for each sample.",
+        add_controller,
     ),
 }

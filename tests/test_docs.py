@@ -23,6 +23,7 @@ from fastapi.routing import APIRoute
 
 import app
 from cli.commands import CheckOptions, parse
+from cli.options.clients import ClientOptions
 from cli.options.ctl import ACTIONS
 from cli.options.evaluate import EvaluateOptions
 from edge.delivery.queue import Ledger
@@ -64,6 +65,7 @@ OF_OTHER_PLANTS = {
     "docs/signals-with-memory.md",
     "docs/your-own-machine.md",
     "docs/alarms.md",
+    "docs/clients.md",
     "docs/scenarios.md",
     "docs/energy.md",
     "docs/energy-truth.md",
@@ -153,6 +155,7 @@ def test_every_flag_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> 
         ["preflight", "--help"],
         ["scenario", "--help"],
         ["ctl", "--help"],
+        *([command, "--help"] for command in ("pub", "sub", "observe", "bad-actor", "controller")),
         *(["ctl", action, "--help"] for action in ACTIONS),
     ):
         with pytest.raises(SystemExit):
@@ -170,7 +173,9 @@ def test_every_command_line_is_understood(words: list[str]) -> None:
     """Each call of app.py in the documents has a command and flags that exist, and values that are taken."""
     options = parse(words[words.index("app.py") + 1 :], "0")
 
-    assert isinstance(options, CheckOptions | EvaluateOptions) or Settings.load({}, options.flags, pid=1)
+    assert isinstance(options, CheckOptions | EvaluateOptions | ClientOptions) or Settings.load(
+        {}, options.flags, pid=1
+    )
 
 
 def test_every_make_target_that_is_named_exists() -> None:

@@ -10,12 +10,13 @@ import pytest
 from tests.support.processes.daemon import ROOT
 
 OTHERS = {
-    "run": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario"},
-    "check": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario"},
-    "verify": {"cli.exports", "cli.preflight", "cli.evaluate", "cli.ctl", "cli.scenario"},
-    "evaluate": {"cli.exports", "cli.preflight", "cli.verify", "cli.ctl", "cli.scenario"},
-    "ctl": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.scenario"},
-    "preflight": {"cli.exports.monitoring", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario"},
+    "run": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario", "cli.clients"},
+    "check": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario", "cli.clients"},
+    "verify": {"cli.exports", "cli.preflight", "cli.evaluate", "cli.ctl", "cli.scenario", "cli.clients"},
+    "evaluate": {"cli.exports", "cli.preflight", "cli.verify", "cli.ctl", "cli.scenario", "cli.clients"},
+    "ctl": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.scenario", "cli.clients"},
+    "sub": {"cli.exports", "cli.preflight", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario", "cli.clients"},
+    "preflight": {"cli.exports.monitoring", "cli.verify", "cli.evaluate", "cli.ctl", "cli.scenario", "cli.clients"},
 }
 """Packages whose code each command does without."""
 
@@ -23,7 +24,7 @@ OTHERS = {
 @pytest.mark.parametrize("command", OTHERS)
 def test_a_command_is_parsed_without_the_code_of_the_others(command: str) -> None:
     """Its options are enough."""
-    more = ["reload"] if command == "ctl" else []
+    more = ["reload"] if command == "ctl" else ["--topic", "a"] if command == "sub" else []
     code = f"import sys, app; app.parse([{command!r}, *{more}], '0'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 

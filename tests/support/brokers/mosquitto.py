@@ -1,7 +1,8 @@
 """A real mosquitto on free loopback ports, with what the tests ask of it: the independent counterpart.
 
-It serves any of four listeners at once, each with rules of its own: `sat` (TLS, K8S-SAT by the plugin beside this
-module), `plain` (anonymous), `password` (TLS, username and password), `x509` (TLS, client certificate).
+It serves any of five listeners at once, each with rules of its own: `sat` (TLS, K8S-SAT by the plugin beside this
+module), `plain` (anonymous), `websocket` (the same over WebSocket), `password` (TLS, username and password), `x509`
+(TLS, client certificate).
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ _LISTENERS = {
     "sat": _TLS + "allow_anonymous false\nplugin {plugin}\n"
     "plugin_opt_public_key_file {public_key_file}\nplugin_opt_audience {audience}\n",
     "plain": "allow_anonymous true\n",
+    "websocket": "protocol websockets\nallow_anonymous true\n",
     "password": _TLS + "allow_anonymous false\npassword_file {password_file}\n",
     "x509": _TLS + "allow_anonymous false\nrequire_certificate true\nuse_identity_as_username true\n",
 }
 # mosquitto.conf(5): these belong to a listener, all others to the broker.
 _LISTENER_OPTIONS = frozenset(
-    {"acl_file", "max_connections", "max_qos", "max_topic_alias", "plugin", "plugin_opt_config_file"}
+    {"acl_file", "max_connections", "max_qos", "max_topic_alias", "password_file", "plugin", "plugin_opt_config_file"}
 )
 
 
@@ -174,6 +176,7 @@ class Mosquitto:
 _ACCESS: dict[str, Callable[[Credentials], Access]] = {
     "sat": lambda held: Access(held.ca_file, token=held.token),
     "plain": lambda _held: Access(),
+    "websocket": lambda _held: Access(),
     "password": lambda held: Access(held.ca_file, username=USERNAME, password=PASSWORD),
     "x509": lambda held: Access(held.ca_file, cert_file=held.client_cert_file, key_file=held.client_key_file),
 }

@@ -1,0 +1,1 @@
+"""The command `controller`: rules that answer alarms with commands."""
