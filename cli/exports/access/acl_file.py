@@ -37,9 +37,9 @@ _EXACT: Final = """
 A machine is the user with its id. Each has a block of its own, and no rule matches anybody else.
 """
 _OPEN: Final = """
-A machine is the user with its id, which replaces %u. These lines take the place of a block for each machine. They apply
-to every user who logs in, whoever that is, but only to topics with the user's own name; so give no user the name of a
-machine but that machine. `--patterns never` writes a block for each instead.
+A machine is the user with its id, which replaces %u. These lines take the place of a block for each machine. They
+apply to every user who logs in, whoever that is, but only to topics with the user's own name; so give no user the
+name of a machine but that machine. `--patterns never` writes a block for each instead.
 """
 _WEAK: Final = """
 A machine is the client with its id, which replaces %c: set MQTT_DEVICE_CLIENT_ID={machine_id}. This is weak: a client

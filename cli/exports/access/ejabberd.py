@@ -25,7 +25,7 @@ there, as its options are here (ejabberd takes a module once):
 
     include_config_file: [/etc/ejabberd/ejabberd-mqtt.yml]      # read again by: ejabberdctl reload_config
 
-Without these rules ejabberd allows all topics to all users. Register each user: ejabberdctl register NAME HOST PASSWORD.
+Without these rules ejabberd allows all topics to all users. Register each: ejabberdctl register NAME HOST PASSWORD.
 Clients log in as NAME, or as NAME@HOST where there are several hosts. User names are in lower case at ejabberd, so
 CNC-01 is cnc-01 here; topics keep their letters.
 
@@ -33,11 +33,12 @@ What has no line here is not allowed: a PUBLISH is refused with PUBACK 0x90 (Top
 SUBACK 0x8F (Topic Filter invalid), in MQTT 3.1.1 with 0x80. MQTT over WebSocket is under the same rules.
 """
 _USERS: Final = """
-A machine is the user with its id, which replaces %u, and a rule with %u applies only to machines of the type beside it.
+A machine is the user with its id, which replaces %u, and a rule with %u applies only to machines of the types below
+it.
 """
 _WEAK: Final = """
-A client is known by its client id, which replaces %c: set MQTT_DEVICE_CLIENT_ID={machine_id}. This is weak: a client id
-is no secret, and any user can take that of a machine or of the controller. Better: leave out --identity.
+A client is known by its client id, which replaces %c: set MQTT_DEVICE_CLIENT_ID={machine_id}. This is weak: a client
+id is no secret, and any user can take that of a machine or of the controller. Better: leave out --identity.
 """
 
 

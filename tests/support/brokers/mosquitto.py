@@ -1,7 +1,8 @@
 """A real mosquitto on free loopback ports, with what the tests ask of it: the independent counterpart.
 
-It serves any of four listeners at once, each with rules of its own: `sat` (TLS, K8S-SAT by the plugin beside this
-module), `plain` (anonymous), `password` (TLS, username and password), `x509` (TLS, client certificate).
+It serves any of five listeners at once, each with rules of its own: `sat` (TLS, K8S-SAT by the plugin beside this
+module), `plain` (anonymous), `password` (TLS, username and password), `x509` (TLS, client certificate), `closed` (only
+whom the options let in).
 """
 
 from __future__ import annotations
@@ -31,11 +32,20 @@ _LISTENERS = {
     "plugin_opt_public_key_file {public_key_file}\nplugin_opt_audience {audience}\n",
     "plain": "allow_anonymous true\n",
     "password": _TLS + "allow_anonymous false\npassword_file {password_file}\n",
+    "closed": "allow_anonymous false\n",
     "x509": _TLS + "allow_anonymous false\nrequire_certificate true\nuse_identity_as_username true\n",
 }
 # mosquitto.conf(5): these belong to a listener, all others to the broker.
 _LISTENER_OPTIONS = frozenset(
-    {"acl_file", "max_connections", "max_qos", "max_topic_alias", "plugin", "plugin_opt_config_file"}
+    {
+        "acl_file",
+        "max_connections",
+        "max_qos",
+        "max_topic_alias",
+        "password_file",
+        "plugin",
+        "plugin_opt_config_file",
+    }
 )
 
 
