@@ -27,23 +27,25 @@ from tests.support.brokers.rawclient import RawClient, dialled, in_loop
 from tests.support.neutral.ejabberd import Ejabberd
 from tests.support.neutral.required import require_ejabberd
 
-NAME, PASSWORD = "factory", "the word of factory"
-SHARED_SUBSCRIPTIONS_NOT_SUPPORTED = 0x9E
+NAME, OTHER, PASSWORD = "factory", "other", "a long word"
+SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, TAKEN_OVER = 0x9E, 0x8E
 
 
 @pytest.fixture(scope="module")
 def ejabberd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ejabberd]:
     """An ejabberd without access rules, for all tests here."""
     require_ejabberd()
-    with Ejabberd(tmp_path_factory.mktemp("ejabberd"), {NAME: PASSWORD}) as broker:
+    with Ejabberd(tmp_path_factory.mktemp("ejabberd"), {NAME: PASSWORD, OTHER: PASSWORD}) as broker:
         yield broker
 
 
 @asynccontextmanager
-async def entered(broker: Ejabberd, client_id: str, **options: Any) -> AsyncIterator[tuple[RawClient, ConnAckPacket]]:
+async def entered(
+    broker: Ejabberd, client_id: str, name: str = NAME, **options: Any
+) -> AsyncIterator[tuple[RawClient, ConnAckPacket]]:
     """A client after CONNECT, and its CONNACK."""
     async with dialled(broker.mqtt_port) as client:
-        client.send(ConnectPacket(client_id, username=NAME, password=PASSWORD.encode(), **options))
+        client.send(ConnectPacket(client_id, username=name, password=PASSWORD.encode(), **options))
         yield client, await client.receive(ConnAckPacket)
 
 
@@ -129,6 +131,16 @@ async def test_a_will_is_published_when_the_connection_is_cut_and_not_after_disc
     async with entered(ejabberd, "late") as (late, _):
         await subscribe(late, "will/of/one")
         assert (await late.receive(PublishPacket)).retain
+
+
+@in_loop
+async def test_a_client_id_is_taken_over_by_the_same_user_alone(ejabberd: Ejabberd) -> None:
+    """The session is that of user and client id: with another user it is another one (otherwise MQTT 5, 3.1.4-3)."""
+    async with entered(ejabberd, "same") as (first, _):
+        async with entered(ejabberd, "same", OTHER) as (second, _):
+            assert await subscribe(first, "a") == await subscribe(second, "a") == 1
+        async with entered(ejabberd, "same"):
+            assert (await first.receive(DisconnectPacket)).reason_code == TAKEN_OVER
 
 
 @in_loop

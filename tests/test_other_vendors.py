@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -80,7 +80,8 @@ def at_ejabberd(ejabberd: Ejabberd, tmp_path: Path) -> Place:
 @pytest.fixture
 def at_mosquitto(start_mosquitto: StartMosquitto) -> Place:
     """There, anonymously."""
-    return Place(("--mqtt-auth-method", "none"), Address(start_mosquitto(listeners=("plain",)).ports["plain"]))
+    ports = start_mosquitto(listeners=("plain", "websockets")).ports
+    return Place(("--mqtt-auth-method", "none"), Address(ports["plain"]), Address(ports["websockets"], path=""))
 
 
 def run_flags(plant: Path) -> list[str]:
@@ -126,6 +127,7 @@ def readers(place: Place, filters: Sequence[str] = ("factory/#",)) -> dict[str, 
         "MQTT.js 5": lambda: MqttJs(place.tcp, filters, 5),
     }
     if (websocket := place.websocket) is not None:
+        found["MQTT.js 3.1.1, WebSocket"] = lambda: MqttJs(websocket, filters, 4)
         found["MQTT.js 5, WebSocket"] = lambda: MqttJs(websocket, filters, 5)
     return {name: make for name, make in found.items() if name in (place.clients or found)}
 
@@ -137,14 +139,22 @@ class Heard(NamedTuple):
     late: dict[str, list[Arrived]]
 
 
+def subscribed(stack: ExitStack, makers: Mapping[str, Callable[[], Reader]]) -> dict[str, Reader]:
+    """Start all clients at once, and wait until each is subscribed."""
+    clients = {name: stack.enter_context(make()) for name, make in makers.items()}
+    for client in clients.values():
+        client.wait_until_subscribed()
+    return clients
+
+
 def heard(place: Place, plant: Path) -> Heard:
     """Run the simulator while all clients listen."""
     with ExitStack() as stack:
-        clients = {name: stack.enter_context(make()) for name, make in readers(place).items()}
+        clients = subscribed(stack, readers(place))
         simulate(plant, place)
         live = {name: list(client.wait_for(COUNT)) for name, client in clients.items()}
     with ExitStack() as stack:
-        clients = {name: stack.enter_context(make()) for name, make in readers(place, (STATES,)).items()}
+        clients = subscribed(stack, readers(place, (STATES,)))
         return Heard(live, {name: list(client.wait_for(1)) for name, client in clients.items()})
 
 
@@ -163,7 +173,7 @@ def check(found: Heard, wanted: Topics) -> None:
 def test_every_client_at_mosquitto_gets_every_message_once_in_order_and_byte_by_byte(
     at_mosquitto: Place, plant: Path, wanted: Topics
 ) -> None:
-    """Of MQTT 3.1.1 and 5; QoS as it was published. Whoever comes late gets the last state, marked as retained."""
+    """Of MQTT 3.1.1 and 5, over TCP and WebSocket, with its QoS; late ones get the last state, as retained."""
     require_mqttjs()
     check(heard(at_mosquitto, plant), wanted)
 
@@ -171,7 +181,7 @@ def test_every_client_at_mosquitto_gets_every_message_once_in_order_and_byte_by_
 def test_every_client_at_ejabberd_gets_every_message_once_in_order_and_byte_by_byte(
     at_ejabberd: Place, plant: Path, wanted: Topics
 ) -> None:
-    """The same, over WebSocket too: a broker in another language, of another vendor."""
+    """The same: a broker in another language, of another vendor."""
     require_mqttjs()
     require_mosquitto_sub()
     check(heard(at_ejabberd, plant), wanted)

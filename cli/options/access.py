@@ -17,7 +17,7 @@ class AclFormat(StrEnum):
 
 
 class Identity(StrEnum):
-    """By what a broker tells who a client is."""
+    """By what a broker identifies a client."""
 
     USERNAME = "username"
     CLIENT_ID = "client_id"
@@ -66,7 +66,7 @@ class AclOptions:
 
     @property
     def by(self) -> Identity:
-        """Return by what clients are told apart."""
+        """Return what identifies a client."""
         return Identity(self.identity or Identity.USERNAME)
 
     @property

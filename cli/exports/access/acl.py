@@ -22,7 +22,7 @@ _WRITERS: Final[dict[AclFormat, Callable[[Export], File]]] = {
 
 
 def acl(export: Export) -> list[File]:
-    """Least privilege for machines, controller, dashboard and observer at mosquitto, ejabberd and the sandbox broker.
+    """Least privilege for machines, controller, dashboard and observer at mosquitto, ejabberd and the embedded broker.
 
     A file for each format, for operators. Tested at the real brokers. Raise AclError where a format that was asked for
     cannot have the rules; where all were asked for, those that can.

@@ -1,4 +1,4 @@
-"""Write the rules as mosquitto's acl_file (mosquitto.conf(5)), which the sandbox broker reads too."""
+"""Write the rules as mosquitto's acl_file (mosquitto.conf(5)), which the embedded broker reads too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ What has no line here is not allowed. mosquitto refuses a PUBLISH (MQTT 5: PUBAC
 no SUBSCRIBE: whoever subscribes to more than it may read is granted it, and receives nothing.
 """,
     AclFormat.SANDBOX: """
-Access rules for the sandbox broker, in the form of mosquitto's acl_file.
+Access rules for the embedded broker, in the form of mosquitto's acl_file.
 
 What has no line here is not allowed: a PUBLISH is refused with PUBACK 0x87, a SUBSCRIBE with SUBACK 0x87.
 """,
@@ -50,7 +50,7 @@ machine a user and a password, and leave out --identity.
 
 
 def acl_file(export: Export, form: AclFormat) -> File:
-    """Return the file. Raise AclError for a topic without the machine's id where clients are told by client ids."""
+    """Return the file. Raise AclError for a topic without the machine's id, if client ids identify clients."""
     rules = access_rules(export)
     as_patterns = _has_patterns(export, rules)
     about = _about(export, as_patterns) if rules.groups else ""

@@ -20,7 +20,7 @@ _HOW_TO_LOG_IN: Final = "Cannot log in before: mosquitto_ctrl [-u ADMIN ...] dyn
 
 
 def dynamic_security(export: Export) -> File:
-    """Return the file. Raise AclError where clients are told by client ids, which the plugin does not do."""
+    """Return the file. Raise AclError where clients are identified by client ids, which the plugin does not do."""
     if export.acl.by is Identity.CLIENT_ID:
         raise AclError("--identity client_id: must be username for mosquitto-dynsec, whose clients are user names")
     rules = access_rules(export)

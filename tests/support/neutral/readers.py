@@ -51,7 +51,7 @@ class Address(NamedTuple):
 
 
 class Reader:
-    """Context manager: subscribed on entering. received: all messages so far, in order."""
+    """Context manager: started on entering, and ended on leaving. received: all messages so far, in order."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
@@ -64,11 +64,6 @@ class Reader:
         self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
-        try:
-            wait_until(self._is_ready, _START_SECONDS, f"{self._command[0]} is subscribed")
-        except BaseException:
-            self.__exit__()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,6 +74,10 @@ class Reader:
         self._process.wait()
         self._thread.join()
         self._process.stdout.close()
+
+    def wait_until_subscribed(self) -> None:
+        """Wait for the SUBACK; ConnectionError with what it says instead."""
+        wait_until(self._is_ready, _START_SECONDS, f"{self._command} is subscribed")
 
     def wait_for(self, count: int, timeout_seconds: float = 20.0) -> list[Arrived]:
         """The messages once there are at least `count`; TimeoutError says how many there are instead."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from tests.conftest import StartMosquitto
 from tests.support.brokers.mosquitto import Mosquitto
 from tests.support.brokers.plugin import program
+from tests.support.factory.plants import ROOT
 from tests.support.neutral import access_trial
 from tests.support.neutral.access_trial import CLIENTS, exported, password, reads, subscriptions, writes
 from tests.support.neutral.visitor import GRANTED, NOT_AUTHORIZED, NotLetIn, Visitor
@@ -138,7 +141,7 @@ def with_dynamic_security(start: StartMosquitto, folder: Path, layout: str) -> I
     initial = folder / "initial.json"
     control = program("mosquitto_ctrl")
     subprocess.run([control, "dynsec", "init", str(initial), *ADMIN], check=True, capture_output=True)
-    (folder / "dynamic-security.json").write_text(json.dumps(merged(initial, rules)))
+    (folder / "dynamic-security.json").write_text(merge(initial, rules))
     options = QUEUE | {"plugin": plugin, "plugin_opt_config_file": folder / "dynamic-security.json"}
     broker = start(listeners=("closed",), options=options)
     address = ["-h", "localhost", "-p", str(broker.ports["closed"]), "-u", ADMIN[0], "-P", ADMIN[1]]
@@ -158,10 +161,15 @@ def with_dynamic_security(start: StartMosquitto, folder: Path, layout: str) -> I
     yield broker
 
 
-def merged(initial: Path, rules: Path) -> dict[str, object]:
-    """The plugin's file with the rules beside what is there, by the jq program of docs/access-control.md."""
-    old, new = json.loads(initial.read_text()), json.loads(rules.read_text())
-    return {**new, **{key: old[key] + new[key] for key in ("clients", "roles")}}
+def merge(initial: Path, rules: Path) -> str:
+    """The plugin's file with the rules beside what is in another, by the program in docs/access-control.md."""
+    page = (ROOT / "docs" / "access-control.md").read_text("utf-8")
+    [program_text] = re.findall(r"<<'END'\n(.*?)^END$", page, re.DOTALL | re.MULTILINE)
+    command = [sys.executable, "-", str(initial), str(rules)]
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, input=program_text, check=True, capture_output=True, text=True
+    )
+    return done.stdout
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -192,3 +200,25 @@ def test_a_client_of_dynamic_security_is_locked_out_until_it_has_a_password(
     for word in ("", "x"):
         with pytest.raises(NotLetIn), Visitor(broker.ports["closed"], "CNC-01", word):
             pass
+
+
+def test_rules_that_are_made_again_leave_passwords_and_other_clients_as_they_are(tmp_path: Path) -> None:
+    """By the same program, with the broker's file in the place of the initial one."""
+    rules = exported(tmp_path, "mosquitto-dynsec")
+    broken = json.loads(rules.read_text())
+    del broken["clients"][1], broken["roles"][:2]
+    broken["clients"][0] |= {"password": "p", "salt": "s", "iterations": 101, "roles": []}
+    broken["clients"].append({"username": "admin", "password": "q"})
+    broken["roles"].append({"rolename": "admin", "acls": []})
+    before = tmp_path / "before.json"
+    before.write_text(json.dumps(broken))
+    made, new = json.loads(merge(before, rules)), json.loads(rules.read_text())
+
+    kept = {"password": "p", "salt": "s", "iterations": 101}
+    assert made["clients"] == [
+        new["clients"][0] | kept,
+        *new["clients"][1:],
+        {"username": "admin", "password": "q"},
+    ]
+    assert made["roles"] == [*new["roles"], {"rolename": "admin", "acls": []}]
+    assert made["groups"] == new["groups"]
