@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from cli.exports.common.export import Export
 from cli.options.access import Publishers
 from edge.mqtt.commands.plant_topics import PLANT
-from plant.catalogue.catalogue import MessageKind
+from plant.catalogue.catalogue import MachineRef, MessageKind
 
 OWN: Final = "\0"
 """The level of a topic that is the client's own id; no topic may contain this character (MQTT 5, 4.7.3)."""
@@ -116,19 +116,20 @@ def _groups(export: Export) -> Iterator[MachineGroup]:
             by_type.setdefault(kind.machine_type, []).append(kind)
     everyones = frozenset(_everyones(export))
     for key, kinds in by_type.items():
-        rules = {machine_id: everyones | found for machine_id, found in _published(export, kinds).items()}
+        rules = {machine_id: everyones | found for machine_id, found in _published(export, key, kinds).items()}
         common = frozenset.intersection(*rules.values())
         single = {machine_id: tuple(sorted(found - common)) for machine_id, found in rules.items() if found - common}
         yield MachineGroup(key, tuple(rules), kinds[0].machine_ids or "", tuple(sorted(common)), single)
 
 
-def _published(export: Export, kinds: Iterable[MessageKind]) -> dict[str, frozenset[Rule]]:
-    """Return the topics that each machine of a type publishes to."""
+def _published(export: Export, key: str, kinds: Iterable[MessageKind]) -> dict[str, frozenset[Rule]]:
+    """Return the topics that each machine of a type publishes to, that of its status among them."""
     found: dict[str, set[Rule]] = {}
     for kind in kinds:
         for machine, source in zip(kind.machines, kind.sources, strict=True):
-            topic = _opened(export.topics.topic_of(kind, source), machine.machine_id)
-            found.setdefault(machine.machine_id, set()).add(Rule(Action.WRITE, topic))
+            topics = (export.topics.topic_of(kind, source), _status(export, key, machine))
+            rules = (Rule(Action.WRITE, _opened(topic, machine.machine_id)) for topic in topics)
+            found.setdefault(machine.machine_id, set()).update(rules)
     return {machine_id: frozenset(rules) for machine_id, rules in found.items()}
 
 
@@ -138,10 +139,9 @@ def _opened(topic: str, *ids: str) -> str:
 
 
 def _everyones(export: Export) -> Iterator[Rule]:
-    """Yield what every machine may do: be commanded and answer, and report whether it is online."""
+    """Yield what every machine may do: be commanded, and answer."""
     yield Rule(Action.READ, _commands(export, "+", OWN))
     yield Rule(Action.WRITE, _answers(export, "+", OWN))
-    yield Rule(Action.WRITE, _status(export, OWN))
 
 
 # Others
@@ -163,15 +163,16 @@ def _roles(export: Export) -> Iterator[Role]:
 def _of_controller(export: Export) -> Iterator[Rule]:
     kinds = [kind for kind in export.kinds if kind.machines]
     read = {topics for kind in kinds for topics in _subscribed(export, kind)}
-    for topics in sorted(read | {_branch(export, _status(export, OWN)), _answers(export, CONTROLLER, "#")}):
+    for topics in sorted(read | {_answers(export, CONTROLLER, "#")}):
         yield Rule(Action.READ, topics)
     yield Rule(Action.WRITE, _commands(export, CONTROLLER, "+"))
 
 
 def _subscribed(export: Export, kind: MessageKind) -> Iterator[str]:
-    """Yield the filters by which a kind of messages is read."""
+    """Yield the filters by which a kind of messages is read, and the status of those who publish it."""
     for machine, source in zip(kind.machines, kind.sources, strict=True):
-        yield _branch(export, _opened(export.topics.topic_of(kind, source), machine.machine_id, machine.station))
+        for topic in (export.topics.topic_of(kind, source), _status(export, kind.machine_type or kind.key, machine)):
+            yield _branch(export, _opened(topic, machine.machine_id, machine.station))
 
 
 def _branch(export: Export, topics: str) -> str:
@@ -216,8 +217,10 @@ def _answers(export: Export, publisher: str, machine_id: str) -> str:
     return f"{export.prefix}/replies/{publisher}/{machine_id}"
 
 
-def _status(export: Export, machine_id: str) -> str:
-    return _filled(export.status_address, {"{prefix}": export.prefix, "{machine_id}": machine_id})
+def _status(export: Export, key: str, machine: MachineRef) -> str:
+    """Return the topic on which a machine of a type reports whether it is online."""
+    values = {"{prefix}": export.prefix, "{type}": key, "{machine_id}": machine.machine_id}
+    return _filled(export.status_address, values | {"{station_id}": machine.station or "none"})
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

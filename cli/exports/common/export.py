@@ -77,8 +77,9 @@ class Export:
     version: of the simulator.  qos, message_expiry_seconds (0: never), cloud_events: how messages are published;
     events_source: their CloudEvents `source`.  schema_version: of the schemas that dataflows refer to.
     commands: the topic of commands over MQTT, with {publisher} and {machine_id}; None where they are off.
-    command_address: the same, whether they are on or off.  status_address: the topic of a machine's status. Both may
-    have {prefix}.  acl: what access rules are wanted.
+    command_address: the same, whether they are on or off; it may have {prefix}.
+    status_address: the topic of a machine's status, over {prefix} {type} {machine_id} {station_id}.
+    acl: what access rules are wanted.
     """
 
     kinds: tuple[MessageKind, ...]

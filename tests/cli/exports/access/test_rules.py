@@ -108,6 +108,17 @@ def test_the_topic_of_commands_is_that_of_the_plant(tmp_path: Path, capsys: pyte
     assert "topic write a/b/+/do/controller\n" in printed
 
 
+def test_the_topic_of_a_machines_status_follows_its_template() -> None:
+    """With type and station in it, where it has them; the controller reads the branch."""
+    export = replace(export_of(config({"cnc_machine": 1})), status_address="{prefix}/up/{type}/{station_id}")
+    rules = access_rules(export)
+    group = next(group for group in rules.groups if group.key == "cnc_machine")
+
+    assert "factory/up/cnc_machine/LINE-1-STATION-A" in allowed(group, "CNC-01", Action.WRITE)
+    [controller] = [role for role in rules.roles if role.name == "controller"]
+    assert "factory/up/cnc_machine/#" in {rule.topics for rule in controller.rules}
+
+
 def test_a_shared_client_may_publish_for_all_and_machines_nothing() -> None:
     """With --connections shared no machine connects, so none has a rule."""
     export = replace(export_of(config()), acl=AclOptions(connections="shared"))
