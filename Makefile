@@ -25,8 +25,8 @@ check-plant: $(VENV)/.run ## Check message_structure.yaml, or another: ARGS=file
 test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
 	@sh tests/setup_mosquitto.sh
 	@sh tests/setup_monitoring.sh
-	@sh tests/setup_ejabberd.sh
 	@sh tests/setup_mqttjs.sh
+	@sh tests/setup_ejabberd.sh
 	@PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest $(ARGS)
 
 test-thorough: $(VENV)/.dev ## Run all tests with all cases, and laws with ten times as many examples; one file: ARGS=...

@@ -80,8 +80,8 @@ def at_ejabberd(ejabberd: Ejabberd, tmp_path: Path) -> Place:
 @pytest.fixture
 def at_mosquitto(start_mosquitto: StartMosquitto) -> Place:
     """There, anonymously."""
-    ports = start_mosquitto(listeners=("plain", "websockets")).ports
-    return Place(("--mqtt-auth-method", "none"), Address(ports["plain"]), Address(ports["websockets"], path=""))
+    ports = start_mosquitto(listeners=("plain", "websocket")).ports
+    return Place(("--mqtt-auth-method", "none"), Address(ports["plain"]), Address(ports["websocket"], path=""))
 
 
 def run_flags(plant: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """A real mosquitto on free loopback ports, with what the tests ask of it: the independent counterpart.
 
 It serves any of six listeners at once, each with rules of its own: `sat` (TLS, K8S-SAT by the plugin beside this
-module), `plain` (anonymous), `websockets` (the same over WebSocket), `password` (TLS, username and password), `x509`
+module), `plain` (anonymous), `websocket` (the same over WebSocket), `password` (TLS, username and password), `x509`
 (TLS, client certificate), `closed` (only whom the options let in).
 """
 
@@ -32,21 +32,13 @@ _LISTENERS = {
     "plugin_opt_public_key_file {public_key_file}\nplugin_opt_audience {audience}\n",
     "plain": "allow_anonymous true\n",
     "password": _TLS + "allow_anonymous false\npassword_file {password_file}\n",
-    "websockets": "protocol websockets\nallow_anonymous true\n",
+    "websocket": "protocol websockets\nallow_anonymous true\n",
     "closed": "allow_anonymous false\n",
     "x509": _TLS + "allow_anonymous false\nrequire_certificate true\nuse_identity_as_username true\n",
 }
 # mosquitto.conf(5): these belong to a listener, all others to the broker.
 _LISTENER_OPTIONS = frozenset(
-    {
-        "acl_file",
-        "max_connections",
-        "max_qos",
-        "max_topic_alias",
-        "password_file",
-        "plugin",
-        "plugin_opt_config_file",
-    }
+    {"acl_file", "max_connections", "max_qos", "max_topic_alias", "password_file", "plugin", "plugin_opt_config_file"}
 )
 
 
@@ -185,6 +177,7 @@ class Mosquitto:
 _ACCESS: dict[str, Callable[[Credentials], Access]] = {
     "sat": lambda held: Access(held.ca_file, token=held.token),
     "plain": lambda _held: Access(),
+    "websocket": lambda _held: Access(),
     "password": lambda held: Access(held.ca_file, username=USERNAME, password=PASSWORD),
     "x509": lambda held: Access(held.ca_file, cert_file=held.client_cert_file, key_file=held.client_key_file),
 }

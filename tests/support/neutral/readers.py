@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import subprocess
 import threading
@@ -17,8 +16,7 @@ from tests.support.processes.waiting import wait_until
 NO_MQTTJS = "no MQTT.js"
 """How the reason of every such skip begins."""
 
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/tmp")) / ".cache")
-_FOLDER = _CACHE / "edgemqttsim" / "mqttjs-5.16.0"
+_FOLDER = Path(__file__).parents[3] / "build" / "mqttjs"
 _START_SECONDS = 20.0
 
 
