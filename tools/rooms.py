@@ -27,7 +27,8 @@ cli.run_start: edge.settings.foreign edge.runtime edge.settings edge.redaction p
 cli.scenario: cli.scenario.running cli.scenario.judging cli.scenario.definition cli.verify.input cli.options edge.runtime edge.mqtt.auth edge.observability edge.settings edge.redaction edge.timestamps messages plant.definition plant.definition.document
 cli.scenario.running: cli.scenario.judging cli.scenario.definition cli.verify.input edge.runtime edge.control edge.observability edge.delivery edge.routing edge.installed edge.settings edge.status edge.blocking messages plant.interventions plant.oee_accounting plant.telemetry sandbox.demo
 cli.scenario.judging: cli.scenario.definition edge.delivery edge.timestamps plant.machines plant.oee_accounting plant.telemetry plant.definition.machine_types plant.definition.document
-cli.exports: cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition edge.mqtt.commands
+cli.exports: cli.exports.access cli.exports.monitoring cli.exports.azure cli.exports.schemas cli.exports.common cli.options edge.routing edge.settings edge.redaction plant.catalogue plant.definition edge.mqtt.commands
+cli.exports.access: cli.exports.common cli.options edge.mqtt.commands plant.catalogue
 cli.exports.monitoring: cli.exports.azure cli.exports.common
 cli.exports.azure: cli.exports.schemas cli.exports.common edge.routing plant.catalogue
 cli.verify: cli.verify.counts cli.verify.input cli.verify.forms cli.verify.alarms cli.options edge.mqtt.auth edge.settings edge.routing edge.redaction

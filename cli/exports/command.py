@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from cli.exports.access.acl import acl
+from cli.exports.access.rules import AclError
 from cli.exports.azure.assets import assets
 from cli.exports.azure.authorization import authorization
 from cli.exports.azure.dataflow import dataflow
@@ -52,6 +54,7 @@ TARGETS: Final[dict[str, Target]] = {
     "asyncapi": asyncapi,
     "assets": assets,
     "authorization": authorization,
+    "acl": acl,
     "dataflow": dataflow,
     "azure": azure,
     "kql": kql,
@@ -90,6 +93,7 @@ def export_of(config: PlantConfig, settings: Settings, version: str, namespace: 
         events_source=settings.mqtt_cloud_events_source,
         commands=address_of_commands(config, settings) if settings.mqtt_commands else None,
         mqtt=settings.mqtt_version,
+        command_address=address_of_commands(config, settings),
     )
 
 
@@ -106,6 +110,8 @@ def run_export(options: ExportOptions, settings: Settings, load: Callable[[Path]
         return _failed(f"TARGET must be one of {', '.join((*TARGETS, ALL))}, not {shown(options.target)}")
     if options.kind is not None and options.target != "schema":
         return _failed(f"KIND goes only with schema, not with {options.target}")
+    if options.acl.given and options.target not in ("acl", ALL):
+        return _failed(f"{options.acl.given[0]} goes only with acl, not with {options.target}")
     try:
         files = _files_of(options, settings, load, version)
         if options.kind is not None:
@@ -115,7 +121,7 @@ def run_export(options: ExportOptions, settings: Settings, load: Callable[[Path]
         sys.stdout = io.StringIO()
     except OSError as error:
         return _failed(f"{error.filename or 'standard output'} cannot be written: {error.strerror}")
-    except (TopicError, UnknownKind) as error:
+    except (TopicError, UnknownKind, AclError) as error:
         return _failed(str(error))
     return SUCCESS
 
@@ -127,7 +133,7 @@ def _files_of(
     if options.target in PLANT_INDEPENDENT:
         return PLANT_INDEPENDENT[options.target]()
     made = export_of(load(settings.message_config_path), settings, version, options.namespace)
-    export = replace(made, schema_version=options.schema_version)
+    export = replace(made, schema_version=options.schema_version, acl=options.acl)
     return [file for target in _chosen(options.target) for file in target(export)]
 
 

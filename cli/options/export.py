@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cli.options.access import FLAGS, AclOptions
 from edge.redaction import shown
 
 NAMESPACE: Final = "azure-iot-operations"
@@ -39,8 +40,8 @@ class ExportOptions:
     """The options of `export`.
 
     target: what to generate.  kind: with `schema`, only that kind of message.  output: directory for files, None for
-    standard output.  namespace: of Kubernetes.  schema_version: in the schema registry.  flags: values of settings, as
-    typed.
+    standard output.  namespace: of Kubernetes.  schema_version: in the schema registry.  format, identity, connections,
+    patterns: of access rules, see AclOptions.  flags: values of settings, as typed.
     """
 
     target: str
@@ -48,7 +49,16 @@ class ExportOptions:
     output: Path | None = None
     namespace: str = NAMESPACE
     schema_version: int = 1
+    format: str | None = None
+    identity: str | None = None
+    connections: str | None = None
+    patterns: str | None = None
     flags: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def acl(self) -> AclOptions:
+        """Return the options of access rules."""
+        return AclOptions(self.format, self.identity, self.connections, self.patterns)
 
 
 def add_export(parser: argparse.ArgumentParser, about: Mapping[str, str]) -> None:
@@ -70,6 +80,8 @@ def add_export(parser: argparse.ArgumentParser, about: Mapping[str, str]) -> Non
         metavar="N",
         help="version in the schema registry, for dataflow and azure [%(default)s]",
     )
+    for word, values, text in FLAGS:
+        parser.add_argument(f"--{word}", choices=[str(value) for value in values], help=text)
     for (flag, *others), name, metavar, text in _SETTINGS:
         parser.add_argument(flag, *others, dest=name, metavar=metavar, help=text)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat, takewhile
 from typing import Final, NamedTuple
 
 import orjson
 
+from cli.options.access import AclOptions
 from cli.options.export import NAMESPACE
 from edge.routing import TopicRouter, matches
 from edge.settings.types import MqttVersion, TopicLayout
@@ -16,6 +17,8 @@ from plant.catalogue.catalogue import MessageKind
 from plant.telemetry import Message
 
 APP: Final = "edgemqttsim"
+STATUS_ADDRESS: Final = "{prefix}/status/{machine_id}"
+"""The topic on which a machine with a connection of its own reports whether it is online."""
 
 
 class File(NamedTuple):
@@ -75,6 +78,9 @@ class Export:
     qos, message_expiry_seconds (0: never), cloud_events: how messages are published;
     events_source: their CloudEvents `source`.  schema_version: of the schemas that dataflows refer to.
     commands: the topic of commands over MQTT, with {publisher} and {machine_id}; None where they are off.
+    command_address: the same, whether they are on or off; it may have {prefix}.
+    status_address: the topic of a machine's status, over {prefix} {type} {machine_id} {station_id}.
+    acl: what access rules are wanted.
     """
 
     kinds: tuple[MessageKind, ...]
@@ -93,6 +99,9 @@ class Export:
     schema_version: int = 1
     commands: str | None = None
     mqtt: MqttVersion = MqttVersion.V5
+    command_address: str = "{prefix}/commands/{publisher}/{machine_id}"
+    status_address: str = STATUS_ADDRESS
+    acl: AclOptions = field(default_factory=AclOptions)
 
     @property
     def has_properties(self) -> bool:

@@ -15,6 +15,12 @@ LONG: Final = 76
 """Characters, above which a text is a block: in a deep level it would be broken inside its quotes."""
 
 
+class Quoted(str):
+    """A text that is written in double quotes, for readers that take other texts for something else."""
+
+    __slots__ = ()
+
+
 class _Dumper(yaml.SafeDumper):
     """PyYAML's dumper with indented sequences, block text, and no aliases; it looks at equal texts once."""
 
@@ -39,7 +45,12 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+def _quoted(dumper: _Dumper, text: Quoted) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style='"')
+
+
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(Quoted, _quoted)
 
 
 def dump(*documents: Mapping[str, Any], head: str = "") -> str:

@@ -1,8 +1,8 @@
 """A real mosquitto on free loopback ports, with what the tests ask of it: the independent counterpart.
 
-It serves any of five listeners at once, each with rules of its own: `sat` (TLS, K8S-SAT by the plugin beside this
+It serves any of six listeners at once, each with rules of its own: `sat` (TLS, K8S-SAT by the plugin beside this
 module), `plain` (anonymous), `websocket` (the same over WebSocket), `password` (TLS, username and password), `x509`
-(TLS, client certificate).
+(TLS, client certificate), `closed` (only whom the options let in).
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ _LISTENERS = {
     "sat": _TLS + "allow_anonymous false\nplugin {plugin}\n"
     "plugin_opt_public_key_file {public_key_file}\nplugin_opt_audience {audience}\n",
     "plain": "allow_anonymous true\n",
-    "websocket": "protocol websockets\nallow_anonymous true\n",
     "password": _TLS + "allow_anonymous false\npassword_file {password_file}\n",
+    "websocket": "protocol websockets\nallow_anonymous true\n",
+    "closed": "allow_anonymous false\n",
     "x509": _TLS + "allow_anonymous false\nrequire_certificate true\nuse_identity_as_username true\n",
 }
 # mosquitto.conf(5): these belong to a listener, all others to the broker.

@@ -41,10 +41,14 @@ class RawClient:
 
     async def receive(self, kind: type[PacketT]) -> PacketT:
         """The next packet, which has to be of this kind."""
-        async with asyncio.timeout(ANSWER_SECONDS):
-            packet = mqtt5.read(memoryview(await self._frame()))[0]
+        packet = await self.receive_any()
         assert isinstance(packet, kind), packet
         return packet
+
+    async def receive_any(self) -> mqtt5.Packet:
+        """The next packet."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return mqtt5.read(memoryview(await self._frame()))[0]
 
     async def ended(self) -> str:
         """How the broker ended the connection with no more packets: `closed` or `reset`."""

@@ -1,0 +1,1 @@
+"""Brokers and clients of others, which know nothing of this project."""
