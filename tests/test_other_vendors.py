@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from sandbox.broker import EmbeddedBroker
+from sandbox.connections.listener import Listener
 from tests.conftest import StartMosquitto
 from tests.support.neutral.ejabberd import Ejabberd
 from tests.support.neutral.readers import Address, Arrived, MosquittoSub, MqttJs, Reader
@@ -37,12 +38,11 @@ Topics = dict[str, list[tuple[bytes, int]]]
 
 
 class Place(NamedTuple):
-    """A broker: how the simulator gets there, where clients do, by transport, and which; none: all that there are."""
+    """A broker: how the simulator gets there, and where clients do, by transport."""
 
     flags: Sequence[str]
     tcp: Address
-    websocket: Address | None = None
-    clients: Sequence[str] = ()
+    websocket: Address
 
 
 @pytest.fixture(scope="module")
@@ -121,15 +121,13 @@ def by_topic(messages: Iterable[Arrived]) -> Topics:
 
 def readers(place: Place, filters: Sequence[str] = ("factory/#",)) -> dict[str, Callable[[], Reader]]:
     """All clients, by what they are."""
-    found: dict[str, Callable[[], Reader]] = {
+    return {
         "mosquitto_sub": lambda: MosquittoSub(place.tcp, filters),
         "MQTT.js 3.1.1": lambda: MqttJs(place.tcp, filters, 4),
         "MQTT.js 5": lambda: MqttJs(place.tcp, filters, 5),
+        "MQTT.js 3.1.1, WebSocket": lambda: MqttJs(place.websocket, filters, 4),
+        "MQTT.js 5, WebSocket": lambda: MqttJs(place.websocket, filters, 5),
     }
-    if (websocket := place.websocket) is not None:
-        found["MQTT.js 3.1.1, WebSocket"] = lambda: MqttJs(websocket, filters, 4)
-        found["MQTT.js 5, WebSocket"] = lambda: MqttJs(websocket, filters, 5)
-    return {name: make for name, make in found.items() if name in (place.clients or found)}
 
 
 class Heard(NamedTuple):
@@ -187,11 +185,13 @@ def test_every_client_at_ejabberd_gets_every_message_once_in_order_and_byte_by_b
     check(heard(at_ejabberd, plant), wanted)
 
 
-def test_mqttjs_at_the_embedded_broker_gets_every_message_once_in_order_and_byte_by_byte(
+def test_every_client_at_the_embedded_broker_gets_every_message_once_in_order_and_byte_by_byte(
     plant: Path, wanted: Topics
 ) -> None:
-    """With MQTT 5."""
+    """The same."""
     require_mqttjs()
-    with running(EmbeddedBroker()) as broker:
-        place = Place(("--mqtt-auth-method", "none"), Address(broker.port), clients=("MQTT.js 5",))
+    require_mosquitto_sub()
+    with running(EmbeddedBroker(Listener(), Listener(websocket=True))) as broker:
+        tcp, websocket = (Address(port) for port in broker.ports)
+        place = Place(("--mqtt-auth-method", "none"), tcp, websocket._replace(path="/mqtt"))
         check(heard(place, plant), wanted)

@@ -94,6 +94,7 @@ def export_of(config: PlantConfig, settings: Settings, version: str, namespace: 
         commands=address_of_commands(config, settings) if settings.mqtt_commands else None,
         mqtt=settings.mqtt_version,
         command_address=address_of_commands(config, settings),
+        status_address=settings.mqtt_status_topic,
     )
 
 
