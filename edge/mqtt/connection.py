@@ -61,7 +61,7 @@ class Connection:
         subscriber: Subscriber | None = None,
         client_id: str | None = None,
     ) -> None:
-        self._on_auth = on_auth
+        self._on_auth, self._is_one_of_many = on_auth, client_id is not None
         self._settings, self._subscriber, self._rules = settings, subscriber, rules_of(settings.mqtt_version)
         self._sender = sender if subscriber is None else SenderAndSubscriber(sender, subscriber)
         self._dialer = dialer or Dialer(settings.mqtt_broker, settings.mqtt_port)
@@ -174,6 +174,8 @@ class Connection:
             ssl=context,
             server_hostname=self._settings.tls_server_name if context else None,
         )
+        if self._is_one_of_many:
+            self._transport.spare_memory()
 
     def _raise_end(self) -> None:
         if not self._disconnecting:

@@ -14,6 +14,8 @@ from edge.mqtt.protocol.versions import MQTT_5, Rules
 
 _PINGREQ = 0xC0
 _CLOSE_SECONDS = 1.0
+_TLS_READ_BYTES = 17 * 1024
+"""A record of TLS of 16 KiB, with what it has around it."""
 _RESET_ON_CLOSE = pack("ii", 1, 0)
 _MOST_STRAYS = 1000
 _QUICK_ACK = getattr(socket, "TCP_QUICKACK", 0)
@@ -91,6 +93,18 @@ class Transport(asyncio.Protocol):
         self._closing, self.writable = True, False
         if self._transport is not None:
             self._transport.abort()
+
+    def spare_memory(self) -> None:
+        """Read records of TLS one by one (RFC 8446, 5.1), for one of many connections.
+
+        asyncio keeps 256 KiB for each TLS connection to read into, and offers no option for it. Where a later version
+        has other names, nothing is saved and nothing breaks.
+        """
+        protocol = getattr(self._transport, "_ssl_protocol", None)
+        if protocol is not None and hasattr(protocol, "_ssl_buffer_view"):
+            protocol.max_size = _TLS_READ_BYTES
+            protocol._ssl_buffer = bytearray(_TLS_READ_BYTES)  # noqa: SLF001
+            protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)  # noqa: SLF001
 
     def reset(self) -> None:
         """End the TCP connection with RST (RFC 9293, 3.10.7); what is not written yet is lost."""

@@ -35,7 +35,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def __init__(self, limits: Limits, buffer: bytearray) -> None:
         self.limits = limits
-        self._buffer = buffer
+        self._buffer, self._view = buffer, memoryview(buffer)
         self.closing = False
         self.stalled = False
         self.last_received_at = 0.0
@@ -88,9 +88,10 @@ class Channel(asyncio.BufferedProtocol):
         if not self.gone.done():
             self.gone.set_result(None)
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Return where to put the bytes of one read; called by asyncio."""
-        return self._buffer
+        # A view: asyncio takes slices of it for several records of TLS, which of the buffer itself would be copies.
+        return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process the bytes of one read at once, before another connection's overwrite them; called by asyncio."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mqtt5 import PubAckPacket, PublishPacket
+from mqtt5 import ConnectPacket, PubAckPacket, PublishPacket, QoS
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -173,3 +173,20 @@ async def test_it_is_quick_enough_to_be_no_bottleneck() -> None:
         assert (time.process_time() - start) / total < 1e-4
         assert len(recorder.messages) == total
         assert isinstance(recorder.messages[0].packet, PublishPacket)
+
+
+@in_loop
+async def test_many_records_of_tls_in_one_read_are_all_read() -> None:
+    """A client over TLS that writes many messages in a row has all of them routed, each in a record of its own."""
+    authority = Authority()
+    tls = ssl.create_default_context(cadata=authority.ca_pem.decode())
+    async with EmbeddedBroker(Listener(tls=authority.server_context())) as broker:
+        seen = broker.subscribe("records/#")
+        reader, writer = await asyncio.open_connection("localhost", broker.port, ssl=tls)
+        writer.write(ConnectPacket(client_id="records").write())
+        await reader.read(4)
+        for number in range(100):
+            writer.write(PublishPacket(f"records/{number}", bytes(1000), qos=QoS.AT_MOST_ONCE).write())
+        await seen.wait(100)
+        writer.close()
+    assert [one.topic for one in seen.messages] == [f"records/{number}" for number in range(100)]
