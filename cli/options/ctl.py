@@ -91,6 +91,9 @@ ACTIONS: Final[Mapping[str, Action]] = {
             _argument("value", "its new value", type=_number),
         ),
     ),
+    "crash": Action("cut the connection of a machine, so that the broker publishes its will", (_MACHINE, _FOR)),
+    "disconnect": Action("disconnect a machine, until it is to reconnect", (_MACHINE, _FOR)),
+    "reconnect": Action("have a machine connect again at once", (_MACHINE,)),
     "scale": Action("have another number of machines of a type", (_TYPE, _argument("count", "how many", type=_whole))),
     "rate": Action(
         "send so many messages a second",
