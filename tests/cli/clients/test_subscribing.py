@@ -396,6 +396,8 @@ def test_colour_is_for_terminals_that_want_it(tmp_path: Path) -> None:
         ({"MQTT_TLS": "perhaps"}, "MQTT_TLS: must be true or false"),
         ({"MQTT_PASSWORD": "horse"}, "--username: must be set with a password"),
         ({"MQTT_PASSWORD_FILE": "/nowhere", "MQTT_USERNAME": "me"}, "MQTT_PASSWORD_FILE: cannot read /nowhere"),
+        ({"MQTT_USERNAME": "\udcff"}, "MQTT_USERNAME: must be UTF-8"),
+        ({"MQTT_USERNAME": "me", "MQTT_PASSWORD": "horse\udcff"}, "MQTT_PASSWORD: must be UTF-8"),
         ({"MQTT_CA_FILE": "/nowhere"}, "--ca-file, MQTT_CA_FILE: cannot read /nowhere"),
         ({"MQTT_CA_FILE": __file__}, "is not PEM"),
     ],
