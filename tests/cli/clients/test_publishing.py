@@ -93,7 +93,7 @@ def test_a_broker_that_is_none_is_called_so() -> None:
         ended = pub(broker.port, "--message", "x")
 
     assert ended.code == 1
-    assert "closed the connection without an answer to CONNECT: does it speak MQTT?" in ended.err
+    assert "has not answered CONNECT as a broker does: does it speak MQTT?" in ended.err
 
 
 def test_the_password_comes_from_a_file_or_a_variable_and_is_never_printed(tmp_path: Path) -> None:

@@ -248,15 +248,29 @@ def test_a_broker_that_does_not_name_the_second_client_is_answered_with_a_questi
 
 def test_another_version_than_the_brokers_is_refused_in_words() -> None:
     """MQTT 3.1.1 is not tried as MQTT 3.1 in its place."""
-    with Only5() as port:
+    with Answering(b"\x20\x02\x00\x01") as port:
         ended = run(port, *ALL, "--mqtt-version", "3.1.1")
 
     assert ended.code == 1
     assert "CONNACK return code 1 Unsupported protocol version (the broker does not take this version" in ended.err
 
 
-class Only5:
-    """A server that answers each CONNECT like a broker without MQTT 3.1.1 (MQTT 3.1.1, 3.2.2.3)."""
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x20\x01\x00", b"\xf0\x00", b"\x00" * 9])
+def test_what_is_no_mqtt_is_called_so(answer: bytes, version: str) -> None:
+    """And is no refusal of the broker."""
+    with Answering(answer) as port:
+        ended = run(port, *ALL, "--mqtt-version", version, "--seconds", "300ms")
+
+    assert ended.code == 1
+    assert "does it speak MQTT?" in ended.err
+
+
+class Answering:
+    """A server that answers its first client with these bytes, and closes the connection."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
 
     def __enter__(self) -> int:
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -272,7 +286,7 @@ class Only5:
         connection, _ = self._server.accept()
         with connection:
             connection.recv(1024)
-            connection.sendall(b"\x20\x02\x00\x01")
+            connection.sendall(self._answer)
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
