@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from mqtt5 import PingReqPacket
 
 from cli.clients.printer import is_coloured
 from cli.clients.rates import MOST_SHOWN, Rates
@@ -181,11 +182,8 @@ def test_no_broker_in_the_whole_time_is_a_failure() -> None:
 
 def test_a_lost_connection_is_opened_again(embedded: EmbeddedBroker) -> None:
     """With its subscription; the loss is noted."""
-    with Client(embedded.port, *ALL) as client:
-        client.says("subscribed")
-        run(embedded.port, "pub", "--topic", "a", "--message", "before", "--qos", "1")
-        client.says("before")
-        wait_until(lambda: embedded.cut("cli-sub") == 1, 5.0, "the connection is cut")
+    embedded.faults.cut(on=PingReqPacket, taken=False, client="cli-sub")
+    with Client(embedded.port, *ALL, "--keep-alive", "1") as client:
         client.says("closed the connection without DISCONNECT; .*; trying again in 1 s")
         client.says(r"(?s)subscribed.*subscribed")
         publish(embedded.port, "after")
