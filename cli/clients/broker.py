@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from cli.options.clients import KEEP_ALIVE, PORT, VERSIONS, ClientOptions, topic_name
+from cli.options.clients import KEEP_ALIVE, PORT, VERSIONS, ClientOptions, text_of_packet, topic_name
 from edge.redaction import protect, shown
 from edge.runtime.run_options import UsageError
 
@@ -67,7 +67,7 @@ def broker_of(options: ClientOptions, environ: Mapping[str, str]) -> Broker:
         keep_alive = read("MQTT_KEEP_ALIVE", KEEP_ALIVE)
     if keep_alive is None:
         keep_alive = read("VF_KEEPALIVE", KEEP_ALIVE)
-    username = options.username or read("MQTT_USERNAME", str)
+    username = options.username or read("MQTT_USERNAME", text_of_packet)
     return Broker(
         host=options.host or read("MQTT_BROKER", str) or read("VF_BROKER_HOST", str) or "localhost",
         port=port or (_TLS_PORT if tls else _PLAIN_PORT),
@@ -135,9 +135,9 @@ def _password(options: ClientOptions, read: _Variables) -> str | None:
         return _password_in(options.password_file, "--password-file")
     if path := read("MQTT_PASSWORD_FILE", str):
         return _password_in(path, "MQTT_PASSWORD_FILE")
-    password = read("MQTT_PASSWORD", str)
+    password = read("MQTT_PASSWORD", text_of_packet)
     if password:
-        protect(password.encode(errors="surrogateescape"), for_good=True)
+        protect(password.encode(), for_good=True)
     return password
 
 

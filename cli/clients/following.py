@@ -27,6 +27,10 @@ class Follower(Protocol):
         """Whether to end."""
 
     @property
+    def has_succeeded(self) -> bool:
+        """Whether all that was wanted has happened."""
+
+    @property
     def patience_seconds(self) -> float:
         """How long nothing is due, if nothing is received."""
 
@@ -59,13 +63,19 @@ def _wait(follower: Follower, seconds: float, clock: Clock) -> None:
         follower.look()
 
 
-def until_interrupted(work: Callable[[], int]) -> int:
-    """Return the exit code of what lasts until somebody ends it: Ctrl-C and SIGTERM are the usual end, no failure."""
+def exit_code_of(session: Session, follower: Follower, note: Callable[[str], object], clock: Clock) -> int:
+    """Follow until it is done, or until Ctrl-C or SIGTERM, which are the usual end; return the exit code."""
     try:
-        return work()
+        follow(session, follower, note, clock)
+    except Dropped as dropped:
+        note(str(dropped))
+        return FAILED
     except KeyboardInterrupt:
         return DONE
     except SystemExit as ended:
         if ended.code not in _SIGNALLED:
             raise
         return DONE
+    finally:
+        session.close()
+    return DONE if follower.has_succeeded else FAILED

@@ -21,6 +21,8 @@ from edge.runtime.run_options import UsageError
 
 _IDLE_SECONDS: Final = 0.5
 _PIECE_BYTES: Final = 65_536
+_MOST_BYTES: Final = 268_000_000
+"""Of a payload: a packet has at most 268,435,455 bytes after its length (MQTT 5, 1.5.5), its topic included."""
 
 
 def run_pub(
@@ -73,7 +75,9 @@ def lines_of(descriptor: int, idle: Callable[[], object]) -> Iterator[bytes]:
 
 
 def _checked(place: str, payload: bytes, *, must_be_json: bool) -> bytes:
-    """Return a payload; raises UsageError where it must be JSON and is not."""
+    """Return a payload; raises UsageError where it must be JSON and is not, or fits no packet."""
+    if len(payload) > _MOST_BYTES:
+        raise UsageError(f"{place}: must have at most {_MOST_BYTES:,} bytes, got {len(payload):,}")
     if must_be_json:
         try:
             json.loads(payload)

@@ -100,6 +100,7 @@ class Session:
         """Connect, and return what the broker says; raises Dropped."""
         self._connack, self._dropped = None, None
         try:
+            self._client.may_connect = True
             self._connect()
         except (OSError, ValueError) as error:
             raise Dropped(f"cannot connect to {self.broker.address}: {_why(error, self.broker)}") from None
@@ -195,25 +196,25 @@ class Session:
 
     def _lost(self, code: MQTTErrorCode) -> Dropped:
         address = self.broker.address
-        if self._connack is None and not self.broker.is_5 and code == MQTTErrorCode.MQTT_ERR_PROTOCOL:
-            # The library gives no other sign of return code 1 where it must not fall back to MQTT 3.1.
+        if self._client.fell_back:
             return Dropped(f"{address} refused the connection: {self._as_answer(Packet.CONNACK, 0x84)}", final=True)
         if self._connack is None:
-            return Dropped(f"{address} closed the connection without an answer to CONNECT: does it speak MQTT?")
+            return Dropped(f"{address} has not answered CONNECT as a broker does: does it speak MQTT?")
         if code == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
             return Dropped(f"{address} no longer answers: nothing within the keep-alive of {self.broker.keep_alive} s")
+        if code == MQTTErrorCode.MQTT_ERR_PROTOCOL:
+            return Dropped(f"{address} has sent what is no packet of MQTT {self.broker.version}")
         # MQTT 3.1.1 has no DISCONNECT from a broker, and mosquitto 2.0 sends none where another client takes over.
         hint = f"is another client connected with the client id {self.client_id}?"
         return Dropped(f"{address} closed the connection without DISCONNECT; {hint}")
 
-    def _new_client(self) -> Client:
-        client = Client(
+    def _new_client(self) -> _Client:
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             self.client_id,
             clean_session=None if self.broker.is_5 else not self._persistent,
             protocol=MQTTProtocolVersion.MQTTv5 if self.broker.is_5 else MQTTProtocolVersion.MQTTv311,
             transport="tcp" if self.broker.websocket is None else "websockets",
-            reconnect_on_failure=False,
         )
         if self.broker.websocket is not None:
             client.ws_set_options(self.broker.websocket)
@@ -268,6 +269,23 @@ class Session:
         properties: dict[str, object] = message.properties.json() if message.properties else {}  # type: ignore[no-untyped-call]
         payload = bytes(message.payload)
         self.received.append(Received(topic, payload, message.qos, message.retain, message.dup, properties))
+
+
+class _Client(Client):
+    """A client that connects only on request: not again with MQTT 3.1 where a broker refuses MQTT 3.1.1.
+
+    fell_back: whether it would have done so.
+    """
+
+    may_connect = fell_back = False
+
+    def reconnect(self) -> MQTTErrorCode:
+        """Connect, once for each permission."""
+        if not self.may_connect:
+            self.fell_back = True
+            return MQTTErrorCode.MQTT_ERR_CONN_REFUSED
+        self.may_connect = False
+        return super().reconnect()
 
 
 def _is_final(answer: Answer) -> bool:

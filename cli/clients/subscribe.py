@@ -8,7 +8,7 @@ from typing import Final, TextIO
 
 from cli.clients.broker import broker_of
 from cli.clients.clock import Clock
-from cli.clients.following import DONE, FAILED, WRONG, follow, until_interrupted
+from cli.clients.following import WRONG, exit_code_of
 from cli.clients.printer import Printer, is_coloured
 from cli.clients.rates import Rates
 from cli.clients.session import Accepted, Dropped, Received, Session
@@ -36,18 +36,7 @@ def run_sub(
     printer = Printer(name, clock.now, out, err, json_lines=options.json, colour=is_coloured(out, environ))
     session = Session(broker, options.client_id, clock.elapsed, persistent=options.session == PERSISTENT)
     subscriber = Subscriber(options, session, printer, clock)
-    return until_interrupted(lambda: _followed(session, subscriber, printer, clock))
-
-
-def _followed(session: Session, subscriber: Subscriber, printer: Printer, clock: Clock) -> int:
-    try:
-        follow(session, subscriber, printer.note, clock)
-    except Dropped as dropped:
-        printer.note(str(dropped))
-        return FAILED
-    finally:
-        session.close()
-    return DONE if subscriber.is_complete else FAILED
+    return exit_code_of(session, subscriber, printer.note, clock)
 
 
 class Subscriber:
@@ -63,13 +52,13 @@ class Subscriber:
         self._rates = Rates(begin) if options.rate else None
 
     @property
-    def is_complete(self) -> bool:
+    def has_succeeded(self) -> bool:
         """Whether there was a subscription, and as many messages as wanted."""
         return self._is_subscribed and (self._options.count is None or self._shown >= self._options.count)
 
     def is_done(self) -> bool:
         """Whether there were enough messages, or the time is over."""
-        enough = self._options.count is not None and self.is_complete
+        enough = self._options.count is not None and self.has_succeeded
         return enough or (self._end is not None and self._clock.elapsed() >= self._end)
 
     @property

@@ -164,7 +164,7 @@ def add_bad_actor(parser: argparse.ArgumentParser) -> None:
     these.add_argument("--json", action="store_true", help="print results as JSON lines")
     witness = parser.add_argument_group("A witness, for what an answer of the broker cannot show")
     text = "client id that may publish and subscribe to what the intruder may not"
-    witness.add_argument("--witness-client-id", type=text_of_packet, metavar="ID", help=text)
+    witness.add_argument("--witness-client-id", type=_some_text, metavar="ID", help=text)
     witness.add_argument("--witness-username", type=text_of_packet, metavar="NAME", help="its user name")
     witness.add_argument("--witness-password-file", metavar="FILE", help="file with its password")
     _add_connection(parser, "intruder")
@@ -186,12 +186,12 @@ def topic_name(text: str) -> str:
     """Return a topic to publish to (MQTT 5, 4.7.3)."""
     if "+" in text or "#" in text:
         raise argparse.ArgumentTypeError(f"must not contain the wildcards + and #, not {shown(text)}")
-    return _some(text_of_packet(text))
+    return _some_text(text)
 
 
 def topic_filter(text: str) -> str:
     """Return a topic filter (MQTT 5, 4.7.1)."""
-    levels = _some(text_of_packet(text)).split("/")
+    levels = _some_text(text).split("/")
     if any("#" in level and level != "#" for level in levels) or "#" in levels[:-1]:
         raise argparse.ArgumentTypeError(f"must have # only alone in its last level, not {shown(text)}")
     if any("+" in level and level != "+" for level in levels):
@@ -233,6 +233,10 @@ def _qos(text: str) -> int:
     return int(text)
 
 
+def _some_text(text: str) -> str:
+    return _some(text_of_packet(text))
+
+
 def _some(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
@@ -270,7 +274,7 @@ def _add_receiving(these: argparse._ArgumentGroup, qos: int) -> None:
 def _add_connection(parser: argparse.ArgumentParser, client_id: str) -> None:
     these = parser.add_argument_group("Connection")
     text = f"client id; a second client with the same one ends the first [{client_id}]"
-    these.add_argument("--client-id", type=text_of_packet, metavar="ID", default=client_id, help=text)
+    these.add_argument("--client-id", type=_some_text, metavar="ID", default=client_id, help=text)
     these.add_argument("--host", metavar="HOST", help="broker [MQTT_BROKER, VF_BROKER_HOST, localhost]")
     text = "its port [MQTT_PORT, VF_BROKER_PORT, 1883; 8883 with TLS]"
     these.add_argument("--port", type=PORT, metavar="PORT", help=text)

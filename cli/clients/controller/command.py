@@ -16,7 +16,7 @@ from cli.clients.clock import Clock
 from cli.clients.controller.decisions import Command, Decisions
 from cli.clients.controller.events import CHANNELS, Event, NotUnderstood, State, Status, event_of
 from cli.clients.controller.rules import DEFAULT_RULES, RulesError, read_rules
-from cli.clients.following import DONE, FAILED, WRONG, follow, until_interrupted
+from cli.clients.following import WRONG, exit_code_of
 from cli.clients.printer import Printer, is_coloured
 from cli.clients.session import Accepted, Dropped, Session
 from cli.options.clients import PERSISTENT, ControllerOptions
@@ -48,25 +48,15 @@ def run_controller(
     printer = Printer("controller", clock.now, out, err, json_lines=options.json, colour=is_coloured(out, environ))
     session = Session(broker, options.client_id, clock.elapsed, persistent=options.session == PERSISTENT)
     controller = Controller(decisions, session, printer, clock, options.seconds)
-    return until_interrupted(lambda: _followed(session, controller, printer, clock))
-
-
-def _followed(session: Session, controller: Controller, printer: Printer, clock: Clock) -> int:
-    try:
-        follow(session, controller, printer.note, clock)
-    except Dropped as dropped:
-        printer.note(str(dropped))
-        return FAILED
-    finally:
-        session.close()
-        printer.say("shutdown", {"event": "shutdown"})
-    return DONE if controller.was_connected and not controller.refused else FAILED
+    code = exit_code_of(session, controller, printer.note, clock)
+    printer.say("shutdown", {"event": "shutdown"})
+    return code
 
 
 class Controller:
     """Hands events to the decisions, and publishes what these want.
 
-    seconds: after which to end; None for never.  refused: how many commands the broker has refused.
+    seconds: after which to end; None for never.
     """
 
     def __init__(
@@ -79,12 +69,17 @@ class Controller:
         self._sent: dict[int, Command] = {}
         self._known: dict[str, Event] = {}
         self._not_understood: set[str] = set()
-        self.refused = 0
-        self.was_connected = False
+        self._refused = 0
+        self._was_connected = False
 
     def is_done(self) -> bool:
         """Whether the time is over."""
         return self._end is not None and self._clock.elapsed() >= self._end
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether there was a connection, and no command was refused."""
+        return self._was_connected and not self._refused
 
     @property
     def patience_seconds(self) -> float:
@@ -97,7 +92,7 @@ class Controller:
         present = str(accepted.session_present).lower()
         facts = {"event": "connected", "session_present": accepted.session_present}
         self._printer.say(f"connected (session_present={present})", facts)
-        self.was_connected = True
+        self._was_connected = True
         # Also in a session that has them: it may be one of another prefix.
         filters = [f"{self._session.broker.prefix}/{channel}/#" for channel in CHANNELS]
         for pattern, answer in zip(filters, self._session.subscribe(filters, 1), strict=False):
@@ -158,7 +153,7 @@ class Controller:
             if command is None:
                 continue
             if answer.refused:
-                self.refused += 1
+                self._refused += 1
                 self._printer.note(f"the broker refused {command.command} to {command.device}: {answer}")
             elif answer.code == _NOBODY:
                 self._printer.note(f"nobody receives {command.command} to {command.device}: {answer}")

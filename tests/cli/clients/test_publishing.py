@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from mqtt5 import ConnectPacket, PingReqPacket, PublishPacket
 
+from cli.clients import publish
 from cli.clients.publish import lines_of
 from cli.clients.session import Answer
 from edge.mqtt.protocol.reason_codes import Packet
@@ -92,7 +93,7 @@ def test_a_broker_that_is_none_is_called_so() -> None:
         ended = pub(broker.port, "--message", "x")
 
     assert ended.code == 1
-    assert "closed the connection without an answer to CONNECT: does it speak MQTT?" in ended.err
+    assert "has not answered CONNECT as a broker does: does it speak MQTT?" in ended.err
 
 
 def test_the_password_comes_from_a_file_or_a_variable_and_is_never_printed(tmp_path: Path) -> None:
@@ -183,6 +184,19 @@ def test_a_line_that_is_no_json_is_named_by_its_number(embedded: EmbeddedBroker)
     assert ended.err.startswith("line 2: must be JSON")
 
 
+def test_a_line_that_fits_no_packet_is_named(monkeypatch: pytest.MonkeyPatch, embedded: EmbeddedBroker) -> None:
+    """The longest packet has 256 MiB; here it is made shorter."""
+    monkeypatch.setattr(publish, "_MOST_BYTES", 4)
+    read, write = os.pipe()
+    os.write(write, b"1234\n12345\n")
+    os.close(write)
+    ended = pub(embedded.port, "--message", "-", standard_input=read)
+    os.close(read)
+
+    assert (ended.code, ended.out.count("published")) == (2, 1)
+    assert ended.err == "line 2: must have at most 4 bytes, got 5\n"
+
+
 def test_a_message_is_repeated_as_often_as_wanted(at: At) -> None:
     """With the interval between."""
     with Recorder(at.port, topics=["a/#"]) as recorder:
@@ -216,6 +230,7 @@ def test_a_broker_that_ends_the_connection_is_quoted_in_words(embedded: Embedded
         (["--topic", "a", "--message", "x", "-P", "horse"], "others can see the command line"),
         (["--topic", "a", "--message", "x", "--password", "horse"], "--password (did you mean --mqtt-password-file?)"),
         (["--topic", "a", "--message", "x", "--port", "70000"], "--port: must be a whole number from 1 to 65,535"),
+        (["--topic", "a", "--message", "x", "--client-id", ""], "--client-id: must not be empty"),
         (["--topic", "a"], "the following arguments are required: --message"),
     ],
 )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from mqtt5 import PingReqPacket
 
 from cli.clients.printer import is_coloured
 from cli.clients.rates import MOST_SHOWN, Rates
@@ -181,11 +182,8 @@ def test_no_broker_in_the_whole_time_is_a_failure() -> None:
 
 def test_a_lost_connection_is_opened_again(embedded: EmbeddedBroker) -> None:
     """With its subscription; the loss is noted."""
-    with Client(embedded.port, *ALL) as client:
-        client.says("subscribed")
-        run(embedded.port, "pub", "--topic", "a", "--message", "before", "--qos", "1")
-        client.says("before")
-        wait_until(lambda: embedded.cut("cli-sub") == 1, 5.0, "the connection is cut")
+    embedded.faults.cut(on=PingReqPacket, taken=False, client="cli-sub")
+    with Client(embedded.port, *ALL, "--keep-alive", "1") as client:
         client.says("closed the connection without DISCONNECT; .*; trying again in 1 s")
         client.says(r"(?s)subscribed.*subscribed")
         publish(embedded.port, "after")
@@ -248,15 +246,29 @@ def test_a_broker_that_does_not_name_the_second_client_is_answered_with_a_questi
 
 def test_another_version_than_the_brokers_is_refused_in_words() -> None:
     """MQTT 3.1.1 is not tried as MQTT 3.1 in its place."""
-    with Only5() as port:
+    with Answering(b"\x20\x02\x00\x01") as port:
         ended = run(port, *ALL, "--mqtt-version", "3.1.1")
 
     assert ended.code == 1
     assert "CONNACK return code 1 Unsupported protocol version (the broker does not take this version" in ended.err
 
 
-class Only5:
-    """A server that answers each CONNECT like a broker without MQTT 3.1.1 (MQTT 3.1.1, 3.2.2.3)."""
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x20\x01\x00", b"\xf0\x00", b"\x00" * 9])
+def test_what_is_no_mqtt_is_called_so(answer: bytes, version: str) -> None:
+    """And is no refusal of the broker."""
+    with Answering(answer) as port:
+        ended = run(port, *ALL, "--mqtt-version", version, "--seconds", "300ms")
+
+    assert ended.code == 1
+    assert "does it speak MQTT?" in ended.err
+
+
+class Answering:
+    """A server that answers its first client with these bytes, and closes the connection."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
 
     def __enter__(self) -> int:
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -272,7 +284,7 @@ class Only5:
         connection, _ = self._server.accept()
         with connection:
             connection.recv(1024)
-            connection.sendall(b"\x20\x02\x00\x01")
+            connection.sendall(self._answer)
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
@@ -396,6 +408,8 @@ def test_colour_is_for_terminals_that_want_it(tmp_path: Path) -> None:
         ({"MQTT_TLS": "perhaps"}, "MQTT_TLS: must be true or false"),
         ({"MQTT_PASSWORD": "horse"}, "--username: must be set with a password"),
         ({"MQTT_PASSWORD_FILE": "/nowhere", "MQTT_USERNAME": "me"}, "MQTT_PASSWORD_FILE: cannot read /nowhere"),
+        ({"MQTT_USERNAME": "\udcff"}, "MQTT_USERNAME: must be UTF-8"),
+        ({"MQTT_USERNAME": "me", "MQTT_PASSWORD": "horse\udcff"}, "MQTT_PASSWORD: must be UTF-8"),
         ({"MQTT_CA_FILE": "/nowhere"}, "--ca-file, MQTT_CA_FILE: cannot read /nowhere"),
         ({"MQTT_CA_FILE": __file__}, "is not PEM"),
     ],

@@ -15,6 +15,7 @@ from tests.cli.clients.scenes import Client, run
 from tests.conftest import StartMosquitto
 from tests.support.brokers.subscriber import Recorder
 from tests.support.processes.daemon import DaemonProcess
+from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 
 CONTROLLER = ("controller",)
@@ -87,6 +88,24 @@ def test_it_starts_a_machine_that_has_recovered_by_rules_of_a_file(at: At, tmp_p
         ("start", "cool again"),
         ("stop", "too hot"),
     ]
+
+
+def test_a_simulator_does_what_the_controller_sends(mosquitto_port: int, tmp_path: Path) -> None:
+    """It takes commands over MQTT: the machine stops at the alarm, and runs when its value is good."""
+    (tmp_path / "rules.yaml").write_text(QUICK_RULES)
+    at = At(mosquitto_port, (), is_5=True)
+    address = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(mosquitto_port), "--http-port", str(free_port())]
+    with (
+        DaemonProcess("run", *address, "--no-mqtt-tls", "--mqtt-auth-method", "none", "--mqtt-commands") as simulator,
+        Client(mosquitto_port, *CONTROLLER, "--rules", str(tmp_path / "rules.yaml")) as controller,
+    ):
+        simulator.says("subscribed to commands")
+        controller.says("connected")
+        content = {"alarm_type": "high", "value": 82.0, "limit": 80.0}
+        publish(at, "alarms/CNC-03/temperature", content)
+        simulator.says('command executed command=stop .*by="mqtt controller" .*"CNC-03"')
+        publish(at, "telemetry/CNC-03/temperature", {"value": 70.0})
+        simulator.says('command executed command=start .*by="mqtt controller" .*"CNC-03"')
 
 
 def test_a_persistent_session_gets_the_alarms_of_its_absence(at: At) -> None:
