@@ -20,7 +20,7 @@ class At(NamedTuple):
     is_5: bool
 
 
-@pytest.fixture(params=["mosquitto 5", "mosquitto 3.1.1", "embedded 5"])
+@pytest.fixture(params=["mosquitto 5", "mosquitto 3.1.1", "embedded 5", "embedded 3.1.1"])
 def at(request: pytest.FixtureRequest) -> Iterator[At]:
     """A broker that lets everybody do everything, with a version of MQTT."""
     broker, version = str(request.param).split()
