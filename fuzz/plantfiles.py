@@ -187,8 +187,13 @@ def _another(chance: Random) -> Any:
 
 
 def changed(chance: Random, data: Any, other: Callable[[Random], Any]) -> None:
-    """Change a value in plain data, or remove it. other: returns other data, whose value in the same place may do."""
-    place = chance.choice([*places(data)])
+    """Change a value in plain data, if it has any, or remove it.
+
+    other: returns other data, whose value in the same place may do.
+    """
+    if not (found := [*places(data)]):
+        return
+    place = chance.choice(found)
     holder = at(data, place[:-1])
     holder[place[-1]] = _new_value(chance, holder[place[-1]], place, other)
     if chance.random() < 0.1:

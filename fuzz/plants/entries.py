@@ -147,7 +147,13 @@ def _of_machines(chance: Random, key: str, made: Data) -> Data:
         own["overrides"] = _overrides(chance, key, made)
     if maybe(chance, 0.3) and (found := alarms(chance, made)):
         own["alarms"] = found
+    if "states" in made and maybe(chance, 0.3):
+        own["commands"] = {name: _command(chance, made) for name in some(chance, ("stop", "start", "rest"))}
     return own
+
+
+def _command(chance: Random, made: Data) -> Data:
+    return {"state": chance.choice([*made["states"]]), **({"latched": True} if maybe(chance) else {})}
 
 
 def _losses(chance: Random) -> Data:

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from fuzz.campaign import random_for
+from fuzz.plantfiles import changed
 from fuzz.plants.entries import Wanted, plant
 from plant.definition.machine_types.entry import MachineEntry
 from plant.definition.plant_config import parse
@@ -28,3 +29,11 @@ def test_they_are_valid_and_have_every_key_that_matters(*, coupled: bool) -> Non
     assert MachineEntry.model_fields.keys() - counts.keys() == missing
     assert sum("on_stop" in entry.get("job", {}) for each in made for entry in each["message_types"].values()) > 20
     assert ("flow" in {key for each in made for key in each}) is coupled
+
+
+def test_a_file_whose_only_key_was_removed_stays_empty() -> None:
+    """There is nothing left to change in it."""
+    data: dict[str, object] = {}
+    changed(random_for(1, 0), data, lambda _: {"message_types": {}})
+
+    assert data == {}
