@@ -19,6 +19,7 @@ from edge.mqtt.protocol.properties import REASON_STRING, SERVER_REFERENCE
 from edge.mqtt.protocol.reason_codes import KEEP_ALIVE_TIMEOUT, Outcome, Packet, explain, name_of, outcome
 from edge.mqtt.sending import Sender, SenderAndSubscriber, Subscriber
 from edge.mqtt.session import REFUSED_FROM, Session, Will, make_properties
+from edge.redaction import protect
 from edge.settings.host_names import joined
 from edge.settings.loader import AuthMethod, Settings
 
@@ -68,6 +69,7 @@ class Connection:
         self._server_disconnect: BrokerRefused | None = None
         self._dropped_for: str | None = None
         self._disconnecting = self._clean_start = False
+        self._password: bytes | None = None
         self._session = Session(
             client_id or settings.mqtt_client_id,
             self,
@@ -179,7 +181,7 @@ class Connection:
 
     def _send_connect(self, login: Login, will: Will | None, *, clean_start: bool) -> None:
         """Send CONNECT."""
-        settings, self._clean_start = self._settings, clean_start
+        settings, self._clean_start, self._password = self._settings, clean_start, login.password
         values: dict[str, object] = {
             "SessionExpiryInterval": settings.mqtt_session_expiry,
             "MaximumPacketSize": LONGEST_PACKET,
@@ -239,6 +241,8 @@ class Connection:
 
     def _refused(self, what: str, packet: Packet, answer: Answer) -> BrokerRefused:
         method = self._settings.mqtt_auth_method
+        if self._password is not None:
+            protect(self._password)  # it may not be the last one read, where each of many connections has its own
         why = explain(packet, answer.code, method, answer.text(REASON_STRING), answer.text(SERVER_REFERENCE))
         final = outcome(packet, answer.code, method) in {Outcome.FATAL, Outcome.WAIT}
         return BrokerRefused(f"{what}: {why}", answer.code, final=final)

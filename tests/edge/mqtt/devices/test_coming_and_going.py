@@ -22,7 +22,6 @@ from tests.support.brokers.machines import (
 from tests.support.brokers.rawclient import in_loop
 from tests.support.brokers.rig import Rig, until
 from tests.support.brokers.scenes import refusal
-from tests.support.factory import plants
 
 FIRST, SECOND = "rig-CNC-01", "rig-CNC-02"
 
@@ -259,8 +258,7 @@ async def test_a_machine_at_another_station_announces_itself_there() -> None:
     """A reload that moves a machine has it connect anew where its status topic names the station."""
     topic = "{prefix}/status/{station_id}/{machine_id}"
     async with connected_machines(1, mqtt_status_topic=topic) as (broker, rig):
-        moved = plants.only("cnc_machine", 1, **plants.slow_jobs("cnc_machine"), station_pattern="HALL-{line}")
-        rig.follow(moved)
+        rig.follow(machines(1, station_pattern="HALL-{line}"))
         seen = broker.subscribe("factory/status/HALL-1/CNC-01")
         await seen.wait(1)
 
