@@ -60,8 +60,7 @@ async def test_a_full_queue_gives_up_messages_of_the_machine_that_is_away(
 @in_loop
 async def test_with_drop_oldest_a_machine_that_is_away_costs_no_other_a_message() -> None:
     """Where its messages fill the queue, the next one of another displaces the oldest of them, and is delivered."""
-    options: dict[str, object] = {"queue_size": SIZE, "queue_policy": QueuePolicy.DROP_OLDEST}
-    async with connected_machines(2, **options) as (broker, rig):
+    async with connected_machines(2, queue_size=SIZE, queue_policy=QueuePolicy.DROP_OLDEST) as (broker, rig):
         seen = broker.subscribe("factory/cnc")
         rig.act("disconnect", "CNC-01")
         await until(lambda: not rig.is_up("CNC-01"), "away")
@@ -77,8 +76,7 @@ async def test_with_drop_oldest_a_machine_that_is_away_costs_no_other_a_message(
 @in_loop
 async def test_with_drop_newest_a_full_queue_drops_what_the_others_say() -> None:
     """It takes nothing more from anybody until the machine is back, and then all of them go on."""
-    options: dict[str, object] = {"queue_size": SIZE, "queue_policy": QueuePolicy.DROP_NEWEST}
-    async with connected_machines(2, **options) as (broker, rig):
+    async with connected_machines(2, queue_size=SIZE, queue_policy=QueuePolicy.DROP_NEWEST) as (broker, rig):
         seen = broker.subscribe("factory/cnc")
         rig.act("disconnect", "CNC-01")
         await until(lambda: not rig.is_up("CNC-01"), "away")
