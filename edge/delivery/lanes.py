@@ -6,7 +6,7 @@ The lanes share one bound, one policy and one ledger. The oldest message is that
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from edge.delivery.queue import Ledger, MessageQueue, count_not_busy
@@ -67,13 +67,12 @@ class Lanes:
     def extendleft(self, messages: Iterable[Message]) -> None:
         """Put messages at the head of their lanes, one after the other."""
         for message in messages:
-            name = self._lane_of(message)
-            self._lanes[name].appendleft(message)
-            self._length += 1
-            if self._gone[name]:
-                self._gone[name] -= 1  # it has its old place in the order again
-            else:
-                self._order.appendleft(name)
+            self._put_back(self._lane_of(message), message)
+
+    def put_back(self, name: str, messages: Sequence[Message]) -> None:
+        """Put messages at the head of a lane, in their order, wherever such messages now belong."""
+        for message in reversed(messages):
+            self._put_back(name, message)
 
     def popleft(self) -> Message:
         """Remove and return the oldest message of all lanes; IndexError where there is none."""
@@ -98,6 +97,14 @@ class Lanes:
         self._gone.clear()
         self._length = 0
 
+    def _put_back(self, name: str, message: Message) -> None:
+        self._lanes[name].appendleft(message)
+        self._length += 1
+        if self._gone[name]:
+            self._gone[name] -= 1  # it has its old place in the order again
+        else:
+            self._order.appendleft(name)
+
     def _forget_gone(self) -> None:
         """Drop the places of what is gone: those at the head, or all where they are more than half."""
         order, gone = self._order, self._gone
@@ -116,12 +123,11 @@ class Lanes:
 class Lane:
     """One lane of a queue, as a publisher takes messages from it."""
 
-    __slots__ = ("_lanes", "_queue", "acknowledged", "discard", "name", "put_back", "refused")
+    __slots__ = ("_lanes", "_queue", "acknowledged", "discard", "name", "refused")
 
     def __init__(self, queue: MessageQueue, lanes: Lanes, name: str) -> None:
         self._queue, self._lanes, self.name = queue, lanes, name
-        self.put_back, self.acknowledged = queue.put_back, queue.acknowledged
-        self.refused, self.discard = queue.refused, queue.discard
+        self.acknowledged, self.refused, self.discard = queue.acknowledged, queue.refused, queue.discard
 
     @property
     def ledger(self) -> Ledger:
@@ -144,6 +150,14 @@ class Lane:
         taken = self._lanes.take(self.name, count)
         self._queue.count_taken(count)
         return taken
+
+    def put_back(self, *messages: Message) -> None:
+        """Move messages in flight to the head of the lane again, as MessageQueue does.
+
+        To this lane also where the machine is being removed, whose further messages would be the plant's.
+        """
+        self._lanes.put_back(self.name, messages)
+        self._queue.count_put_back(len(messages))
 
     def drop_all(self, reason: str) -> int:
         """Drop everything queued in the lane; return how many messages that was."""

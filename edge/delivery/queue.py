@@ -213,10 +213,14 @@ class MessageQueue:
         """
         was_empty = not self._queue
         self._queue.extendleft(reversed(messages))
-        self.ledger.in_flight -= len(messages)
-        self.ledger.queued += len(messages)
+        self.count_put_back(len(messages))
         if was_empty and messages and self._on_message:
             self._on_message()
+
+    def count_put_back(self, count: int) -> None:
+        """Count messages in flight that were put back into the store as queued."""
+        self.ledger.in_flight -= count
+        self.ledger.queued += count
 
     def acknowledged(self, *messages: Message) -> None:
         """Count these messages in flight as acknowledged."""

@@ -20,6 +20,7 @@ from edge.mqtt.protocol.reason_codes import KEEP_ALIVE_TIMEOUT, Outcome, Packet,
 from edge.mqtt.protocol.versions import rules_of
 from edge.mqtt.sending import Sender, SenderAndSubscriber, Subscriber
 from edge.mqtt.session import REFUSED_FROM, Session, Will, make_properties
+from edge.redaction import protect
 from edge.settings.host_names import joined
 from edge.settings.loader import AuthMethod, Settings
 
@@ -69,6 +70,7 @@ class Connection:
         self._server_disconnect: BrokerRefused | None = None
         self._dropped_for: str | None = None
         self._disconnecting = self._clean_start = False
+        self._password: bytes | None = None
         self._session = Session(
             client_id or settings.mqtt_client_id,
             self,
@@ -183,7 +185,7 @@ class Connection:
 
     def _send_connect(self, login: Login, will: Will | None, *, clean_start: bool) -> None:
         """Send CONNECT."""
-        settings = self._settings
+        settings, self._password = self._settings, login.password
         self._clean_start = self._rules.is_clean(settings.mqtt_session_expiry, clean_start=clean_start)
         values: dict[str, object] = {
             "SessionExpiryInterval": settings.mqtt_session_expiry,
@@ -244,6 +246,8 @@ class Connection:
 
     def _refused(self, what: str, packet: Packet, answer: Answer) -> BrokerRefused:
         method = self._settings.mqtt_auth_method
+        if self._password is not None:
+            protect(self._password)  # it may not be the last one read, where each of many connections has its own
         texts = answer.text(REASON_STRING), answer.text(SERVER_REFERENCE)
         why = explain(packet, answer.code, method, *texts, version=self._settings.mqtt_version)
         final = outcome(packet, answer.code, method) in {Outcome.FATAL, Outcome.WAIT}

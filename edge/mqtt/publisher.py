@@ -234,12 +234,17 @@ class Publisher:
 
     def abandon(self, reason: str) -> None:
         """Drop what is in flight and what is queued, counted under `reason`."""
-        self._mark_for_resend()
-        for _, message in self._again:
+        for message in self.give_up():
             self._queue.discard(message, reason)
+        self._queue.drop_all(reason)
+
+    def give_up(self) -> list[Message]:
+        """Return what is in flight, oldest first, of which this publisher knows nothing any more."""
+        self._mark_for_resend()
+        messages = [message for _, message in self._again]
         self._again.clear()
         self._busy.clear()
-        self._queue.drop_all(reason)
+        return messages
 
     def _remove_from_flight(self, packet_ids: Iterable[int]) -> list[Message]:
         """Return the messages in flight with these ids, which no longer are; their sources may send again."""

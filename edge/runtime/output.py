@@ -156,8 +156,8 @@ class Output:
         if self.commands is not None:
             self.commands.invalidate()
         if self._devices is not None:
-            self._lane_names.follow(self._places())
             self._devices.follow()
+            self._lane_names.follow([*self._places(), *self._devices.leaving])
 
     def connect(self, command: Mapping[str, object]) -> None:
         """Do what a command says to the connection of a machine; raises CommandRefused where it has none of its own."""

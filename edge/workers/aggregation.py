@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from edge.delivery.queue import Ledger
@@ -44,13 +44,19 @@ def sum_ledgers(into: Ledger, parts: Sequence[Ledger]) -> None:
         setattr(into, name, sum((getattr(part, name) for part in parts), zero))
 
 
+def _sum_devices(parts: Sequence[ConnectionStatus], done: Sequence[ConnectionStatus]) -> DeviceStatus:
+    """Return the connections of machines as one; of parts that are over, only what they have counted."""
+    over = [replace(part.devices, wanted=0, up=0, refused=0) for part in done if part.devices]
+    return sum([*(part.devices for part in parts if part.devices), *over], DeviceStatus())
+
+
 def sum_connections(parts: Sequence[ConnectionStatus], done: Sequence[ConnectionStatus] = ()) -> ConnectionStatus:
     """Return the sum of connections: connected if all are, and each time the most worrying one.
 
     done: connections that are over, of which only the counts are added.
     """
     counted = [*parts, *done]
-    has_devices = any(part.devices for part in parts)
+    has_devices = any(part.devices for part in counted)
     disconnected = next((part for part in parts if not part.connected), None)
     return ConnectionStatus(
         connected=disconnected is None,
@@ -62,7 +68,7 @@ def sum_connections(parts: Sequence[ConnectionStatus], done: Sequence[Connection
         waiting_seconds=max(part.waiting_seconds for part in parts),
         blocked=next((part.blocked for part in parts if part.blocked), None),
         clients=max(1, sum(part.clients if part.devices else part.connects > 0 for part in counted)),
-        devices=sum((part.devices for part in counted if part.devices), DeviceStatus()) if has_devices else None,
+        devices=_sum_devices(parts, done) if has_devices else None,
         commands=next((part.commands for part in counted if part.commands), None),
     )
 

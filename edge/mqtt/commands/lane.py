@@ -34,6 +34,7 @@ class CommandLane:
         self.desk = CommandDesk(lambda: self._topics, clock, settings.mqtt_message_expiry)
         self.subscription = CommandSubscription(self._topics.filter, self.desk, Answers(), clock, self._rules)
         self._of_machines: dict[str, CommandSubscription] = {}
+        self._answers_before = Counter[str]()
 
     def invalidate(self) -> None:
         """Follow the configuration that is in force now."""
@@ -45,19 +46,21 @@ class CommandLane:
     def subscription_of(self, target: str) -> CommandSubscription:
         """Return a subscription to the commands for one machine, or for the plant as a whole, on its own connection."""
         topics = self._topics.filter_of(target)
+        self.forget(target)
         made = CommandSubscription(topics, self.desk, Answers(), self._clock, self._rules, is_one_of_many=True)
         self._of_machines[target] = made
         return made
 
     def forget(self, target: str) -> None:
-        """Forget the subscription of a machine that there no longer is."""
-        self._of_machines.pop(target, None)
+        """Forget the subscription of a machine that there no longer is; what it has counted is kept."""
+        if gone := self._of_machines.pop(target, None):
+            self._answers_before.update(gone.status().answers)
 
     def status(self) -> CommandStatus:
-        """Return the state of all subscriptions of machines together, of which those count that are connected."""
+        """Return the state of all subscriptions of machines together: subscribed where all are."""
         found = [each.status() for each in self._of_machines.values()]
         missing = next((each.why_not for each in found if not each.subscribed), None)
-        answers = Counter[str]()
+        answers = Counter(self._answers_before)
         for each in found:
             answers.update(each.answers)
         return CommandStatus(self._topics.filter, missing is None, missing, dict(self.desk.counts), dict(answers))

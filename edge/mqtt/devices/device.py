@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
@@ -87,9 +87,9 @@ class Device:
         """Whether it is connected."""
         return self._connection is not None
 
-    def start(self) -> None:
-        """Begin to connect."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+    def start(self, after: Collection[asyncio.Task[None]] = ()) -> None:
+        """Begin to connect, after some tasks: those of an earlier client with the same id."""
+        self._task = asyncio.get_running_loop().create_task(self._run(after))
 
     def tick(self) -> None:
         """Ping where that is due, notice a dead connection, and look for a new token."""
@@ -102,6 +102,7 @@ class Device:
         self._away_until = self._until(seconds, 0.0)
         if self._connection is not None:
             self._connection.reset()
+        self._wake()
 
     def disconnect(self, seconds: float | None) -> None:
         """Announce that the machine is offline, and disconnect; stay away for some seconds, or until `reconnect`.
@@ -110,13 +111,24 @@ class Device:
         """
         self._away_until = self._until(seconds, inf)
         self._leave(None)
+        self._wake()
 
     def reconnect(self) -> None:
         """Connect at once; a machine that is connected disconnects before."""
         self._away_until = -inf
         self._leave(None)
-        if self._pausing is not None and not self._pausing.done():
-            self._pausing.set_result(None)
+        self._wake()
+
+    def move(self, place: Place) -> None:
+        """Announce the machine in another place of the plant, on a connection that begins anew."""
+        self._leave(None)
+        self.place = place
+        self.presence.move(place)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether `leave` was called."""
+        return self._is_ending
 
     def leave(self) -> None:
         """Announce that the machine is offline, disconnect, and end the session: the last one."""
@@ -131,10 +143,12 @@ class Device:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _run(self) -> None:
+    async def _run(self, after: Collection[asyncio.Task[None]]) -> None:
+        if after:
+            await asyncio.wait(after)
         backoff = Backoff()
         while not self._is_ending:
-            await self._pause(self._away_until - self._shared.clock())
+            await self._stay_away()
             reason, lasted = await self._connect_once()
             if lasted < inf:
                 backoff.connection_lasted(lasted, productive=self.publisher.acknowledged_count > 0)
@@ -195,6 +209,7 @@ class Device:
         connection.close()
 
     def _reason(self, error: Exception) -> str:
+        self.refused = None
         try:
             return reason_to_retry(error, self._shared.settings.mqtt_auth_method, self.tokens)
         except BrokerRefused as refused:
@@ -210,10 +225,17 @@ class Device:
     def _until(self, seconds: float | None, otherwise: float) -> float:
         return self._shared.clock() + (otherwise if seconds is None else seconds)
 
+    async def _stay_away(self) -> None:
+        """Wait for as long as the last command has said; another one may come meanwhile."""
+        while (seconds := self._away_until - self._shared.clock()) > 0:
+            await self._pause(seconds)
+
+    def _wake(self) -> None:
+        if self._pausing is not None:
+            _finish(self._pausing)
+
     async def _pause(self, seconds: float) -> None:
-        """Wait, unless `reconnect` comes before."""
-        if seconds <= 0:
-            return
+        """Wait, unless a command for the connection comes before."""
         loop = asyncio.get_running_loop()
         self._pausing = loop.create_future()
         timer = loop.call_later(seconds, _finish, self._pausing) if seconds < inf else None

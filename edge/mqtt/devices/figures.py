@@ -22,14 +22,16 @@ _SHOWN: Final = 3
 class Figures:
     """Counts of the connections of machines.  clock: seconds, monotonic.
 
-    wanted, up: how many there are, and how many are connected.  connects: accepted so far, of `clients` machines.
-    wills_expected: those that ended otherwise than by our DISCONNECT, for each of which the broker publishes a will.
+    wanted, up: how many there are to be, and how many are connected.  connects: accepted so far, of `clients` machines.
+    wills_expected: those that ended without our DISCONNECT, for each of which the broker publishes a will.
     refused: machines that the broker refuses for a reason that stays.  resumed: connects to a session that was kept.
+    last_end: why a connection, or an attempt, has ended last; "" if none has.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.wanted = self.up = self.connects = self.clients = 0
         self.wills_expected = self.refused = self.resumed = 0
+        self.last_end = ""
         self._clock = clock
         self._buckets, self._sum_seconds = [0] * (len(_BOUNDS) + 1), 0.0
         self._connected, self._ends = 0, Counter[str]()
@@ -57,6 +59,7 @@ class Figures:
     def ended(self, reason: str) -> None:
         """Note why a connection, or an attempt, has ended."""
         self._ends[reason] += 1
+        self.last_end = reason
 
     def status(self) -> DeviceStatus:
         """Return the counts."""

@@ -81,27 +81,29 @@ class DeviceFleet:
         )
         self._announcements = Announcements(settings, wall_clock, self._on_status_refused)
         self._devices: dict[str, Device] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: dict[Device, asyncio.Task[None]] = {}
+        self._renewals_before = 0
         self._round_seconds = _ROUND_SECONDS
         self._stopping = asyncio.Event()
         self._refused: dict[str, BrokerRefused] = {}
-        self._started = False
+        self._is_started = False
 
     # Sink
 
     def facts(self) -> ConnectionStatus:
         """Return the state of all connections together."""
-        devices, figures = self._devices.values(), self._figures
+        devices, figures = [*self._devices.values(), *self._leaving], self._figures
         newest = max((at for each in devices if (at := each.publisher.last_acknowledgement) is not None), default=None)
         up = [each for each in devices if each.is_up]
         blocked = [each.publisher.blocked for each in up]
-        reason = f"{figures.up:,} of {figures.wanted:,} connections are up"
+        why = f": {figures.last_end}" if figures.last_end else ""
+        reason = f"{figures.up:,} of {figures.wanted:,} connections are up{why}"
         return ConnectionStatus(
             connected=bool(up),
             connects=figures.connects,
-            token_renewals=sum(each.tokens.refreshes for each in devices),
+            token_renewals=self._renewals_before + sum(each.tokens.refreshes for each in devices),
             token_expiry=min((at for each in up if (at := each.tokens.expires_at) is not None), default=None),
-            last_reason="connected" if figures.up == figures.wanted else reason,
+            last_reason="connected" if figures.up >= figures.wanted else reason,
             last_ack_age_seconds=None if newest is None else self._clock() - newest,
             waiting_seconds=min((wait for each in up if (wait := each.publisher.waiting_seconds)), default=0.0),
             blocked=blocked[0] if blocked and all(blocked) else None,
@@ -112,7 +114,7 @@ class DeviceFleet:
 
     async def run(self) -> None:
         """Connect and reconnect until `stop`; raise BrokerRefused where the broker takes none of the machines."""
-        self._started = True
+        self._is_started = True
         self.follow()
         try:
             while not self._stopping.is_set():
@@ -123,7 +125,7 @@ class DeviceFleet:
         finally:
             for device in self._devices.values():
                 device.leave()
-            await asyncio.gather(*(device.end() for device in self._devices.values()), *self._leaving)
+            await asyncio.gather(*(device.end() for device in self._devices.values()), *self._leaving.values())
 
     async def drain(self, seconds: float) -> bool:
         """Wait up to `seconds` until everything is acknowledged, or the broker takes no machine; return whether it is.
@@ -152,7 +154,7 @@ class DeviceFleet:
 
     def abandon(self, reason: str) -> None:
         """Count what is left as dropped."""
-        for device in self._devices.values():
+        for device in (*self._devices.values(), *self._leaving):
             device.publisher.abandon(reason)
         self._queue.drop_all(reason)
 
@@ -160,7 +162,7 @@ class DeviceFleet:
 
     def follow(self) -> None:
         """Have a connection for each machine that the plant has now: new ones connect, those of others end."""
-        if not self._started or self._stopping.is_set():
+        if not self._is_started or self._stopping.is_set():
             return
         wanted = {place.machine_id: place for place in self._places()}
         if wrong := raise_limit(len(wanted)):
@@ -169,9 +171,18 @@ class DeviceFleet:
             self._retire(self._devices.pop(machine_id))
         for machine_id, place in wanted.items():
             if machine_id not in self._devices:
-                self._devices[machine_id] = self._new(place)
-                self._devices[machine_id].start()
+                self._devices[machine_id] = self._kept(machine_id) or self._started(place)
+            self._put_in_place(self._devices[machine_id], place)
         self._figures.wanted = len(wanted)
+
+    def is_up(self, machine_id: str) -> bool:
+        """Return whether a machine that there is now is connected."""
+        return machine_id in self._devices and self._devices[machine_id].is_up
+
+    @property
+    def leaving(self) -> list[Place]:
+        """The machines that there no longer are, and whose last messages are being sent."""
+        return [device.place for device in self._leaving]
 
     def act(self, command: Mapping[str, object]) -> None:
         """Do what a command says to the connection of its machine, where that has one now."""
@@ -181,6 +192,28 @@ class DeviceFleet:
 
     # inside
 
+    def _kept(self, machine_id: str) -> Device | None:
+        """Return the client of a machine that is here again before its last messages were sent, if there is one."""
+        for device, task in self._leaving.items():
+            if device.place.machine_id == machine_id and not device.is_ending:
+                task.cancel()
+                del self._leaving[device]
+                return device
+        return None
+
+    def _put_in_place(self, device: Device, place: Place) -> None:
+        """Have a machine announced elsewhere where its topic is another one now, as that of its station."""
+        before, device.place = device.place, place
+        topic = self._announcements.topic
+        if place.is_machine and before != place and topic(before) != topic(place):
+            device.move(place)
+
+    def _started(self, place: Place) -> Device:
+        """Return a new client, which connects when one of the same id, if there is one, has gone."""
+        device = self._new(place)
+        device.start([task for each, task in self._leaving.items() if each.place.machine_id == place.machine_id])
+        return device
+
     def _new(self, place: Place) -> Device:
         machine_id = place.machine_id
         subscription = self._commands.subscription_of(machine_id) if self._commands is not None else None
@@ -189,9 +222,8 @@ class DeviceFleet:
 
     def _retire(self, device: Device) -> None:
         self._refused.pop(device.place.machine_id, None)
-        task = asyncio.get_running_loop().create_task(self._let_go(device))
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        self._figures.refused = len(self._refused)
+        self._leaving[device] = asyncio.get_running_loop().create_task(self._let_go(device))
 
     async def _let_go(self, device: Device) -> None:
         """End a connection once its machine's last messages are sent, or cannot be."""
@@ -202,11 +234,16 @@ class DeviceFleet:
                     await asyncio.sleep(0.1)
         device.leave()
         await device.end()
+        del self._leaving[device]
+        lane = Lane(self._queue, self._lanes, device.place.machine_id)
+        self._renewals_before += device.tokens.refreshes
+        if device.place.machine_id in self._devices:  # it is there again, and waits for the end of this one
+            lane.put_back(*device.publisher.give_up())
+            return
         device.publisher.abandon("shutdown")
-        if device.place.machine_id not in self._devices:  # it may be there again by now
-            self._lanes.disconnect(device.place.machine_id)
-            if self._commands is not None:
-                self._commands.forget(device.place.machine_id)
+        self._lanes.disconnect(device.place.machine_id)
+        if self._commands is not None:
+            self._commands.forget(device.place.machine_id)
 
     async def _look_after_all(self) -> None:
         """Look after each connection once, a slice at a time."""

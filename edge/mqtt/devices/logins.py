@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from collections.abc import Iterator
 from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from edge.blocking import read_small, run_aside
-from edge.mqtt.auth.credentials import Login, Reader, SecretFile
-from edge.mqtt.devices.places import Place
-from edge.redaction import protect
+from edge.blocking import read_small
+from edge.mqtt.auth.credentials import Login, Note, Reader, SecretFile
+from edge.mqtt.devices.places import PLANT, Place
+from edge.redaction import printable, protect
 from edge.settings.loader import AuthMethod, Settings
 
 _MACHINE: Final = "{machine_id}"
@@ -52,6 +53,7 @@ class DeviceLogins:
         login = await (Reader(partial(Login.of, self._settings_of(place))).now() if self._is_own else self._of_all())
         if self._table is not None:
             found = await self._table.row(place)
+            protect(found.password)
             return Login(login.context, login.token, found.password, found.username)
         if self._settings.mqtt_auth_method is AuthMethod.USERPASS:
             name = (self._settings.mqtt_username or "").replace(_MACHINE, place.machine_id)
@@ -84,21 +86,21 @@ class _Table:
         self._content = b""
         self._rows: dict[str, _Credentials] = {}
         self._read_at = -inf
-        self._lock = asyncio.Lock()
+        self._reader = Reader(self._read)
 
     async def row(self, place: Place) -> _Credentials:
         """Return the row of a machine; raise CredentialsUnavailable where there is none."""
-        async with self._lock:
-            now = asyncio.get_running_loop().time()
-            if now - self._read_at > _SHARED_SECONDS:
-                await run_aside(self._read)
-                self._read_at = now
+        if asyncio.get_running_loop().time() - self._read_at > _SHARED_SECONDS:
+            self._rows = await self._reader.now()
+            self._read_at = asyncio.get_running_loop().time()
         try:
             return self._rows[place.machine_id]
         except KeyError:
-            raise self._file.error(f"has no row for the machine {place.machine_id}") from None
+            whose = f"the machine {place.machine_id}" if place.is_machine else f"the plant's own connection, {PLANT}"
+            raise self._file.error(f"has no row for {whose}") from None
 
-    def _read(self) -> None:
+    def _read(self, note: Note) -> dict[str, _Credentials]:
+        note(self._file)
         try:
             content = read_small(self._file.path, self._file.most_bytes)
         except FileNotFoundError:
@@ -106,28 +108,36 @@ class _Table:
         except OSError as error:
             raise self._file.error(f"cannot be read: {error.strerror}") from None
         if content != self._content or not self._rows:
-            self._rows = self._parsed(content)
-            self._content = content
+            return self._parsed(content)
+        return self._rows
 
     def _parsed(self, content: bytes) -> dict[str, _Credentials]:
-        try:
-            lines = [*csv.reader(io.StringIO(content.decode("utf-8-sig")), strict=True)]
-        except (UnicodeDecodeError, csv.Error):
-            raise self._file.error("is no CSV in UTF-8") from None
-        if not lines or tuple(each.strip() for each in lines[0]) != _COLUMNS:
-            raise self._file.error(f"must begin with the line {','.join(_COLUMNS)}")
         rows: dict[str, _Credentials] = {}
-        for number, line in enumerate(lines[1:], 2):
-            if not line:
-                continue
-            if len(line) != len(_COLUMNS) or not line[0] or not line[1]:
-                raise self._file.error(f"must have three columns, of which two are not empty, in each line: {number}")
-            if line[0] in rows:
-                raise self._file.error(f"has the machine {line[0][:100]!r} twice: line {number}")
-            password = line[2].encode()
-            protect(password)
-            rows[line[0]] = _Credentials(line[1], password)
+        for number, row in self._lines(content):
+            if len(row) != len(_COLUMNS) or not row[0] or not row[1]:
+                raise self._file.error(f"needs three columns, the first two not empty: line {number}")
+            if row[0] in rows:
+                raise self._file.error(f"has the machine {printable(row[0])} twice: line {number}")
+            rows[row[0]] = _Credentials(row[1], row[2].encode())
+        self._content = content
         return rows
+
+    def _lines(self, content: bytes) -> Iterator[tuple[int, list[str]]]:
+        """Yield the rows after the first, which names the columns, with their lines; empty ones are skipped."""
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise self._file.error(f"is not UTF-8: line {line}") from None
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        try:
+            if tuple(each.strip() for each in next(reader, [])) != _COLUMNS:
+                raise self._file.error(f"must begin with the line {','.join(_COLUMNS)}")
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+        except csv.Error:
+            raise self._file.error(f"is no CSV: line {reader.line_num}") from None
 
 
 def _without_table(settings: Settings) -> Settings:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from edge.routing import check_topic, fill_topic
 from edge.settings.loader import Settings
-from plant.definition.plant_config import PlantConfig
+from plant.definition.plant_config import EVENTS, PlantConfig
 from plant.telemetry import Message, machine_of
 
 PLANT: Final = "-"
@@ -51,13 +51,17 @@ def places_of(config: PlantConfig, settings: Settings) -> Iterator[Place]:
     The plant has one of its own where it publishes what is no machine's, or takes commands.
     """
     part, parts = settings.part
-    types = {key for key, _, _ in config.machines()}
-    if settings.mqtt_commands or any(kind.partition(".")[0] not in types for kind in config.kinds):
+    if settings.mqtt_commands or any(_is_enabled(config, kind) for kind in EVENTS):
         yield THE_PLANT
     for key, machine_type, count in config.machines():
         for number in range(1, count + 1):
             if (number - part) % parts == 0:
                 yield Place(machine_type.id_of(number), key, machine_type.station(number))
+
+
+def _is_enabled(config: PlantConfig, kind: str) -> bool:
+    section = getattr(config.message_types, kind)
+    return section is not None and bool(section.enabled)
 
 
 class LaneNames:

@@ -68,6 +68,14 @@ class Announcements:
     def _topic(self, message: Message) -> str:
         return status_topic(message, self._settings)
 
+    def invalidate(self) -> None:
+        """Find the topic of each machine anew."""
+        self._encoder.invalidate()
+
+    def topic(self, place: Place) -> str:
+        """Return where a machine announces itself."""
+        return status_topic(self.message(place, ONLINE), self._settings)
+
 
 class Presence:
     """The announcements of one machine, before its telemetry, and its subscription to commands, if it has one.
@@ -88,6 +96,12 @@ class Presence:
     def will(self) -> Will | None:
         """Return the last will for a connection that begins now."""
         return None if self._announcements is None else self._announcements.will(self._place)
+
+    def move(self, place: Place) -> None:
+        """Announce the machine in another place from now on."""
+        self._place = place
+        if self._announcements is not None:
+            self._announcements.invalidate()
 
     def announce_end(self) -> None:
         """Announce that the connection ends, before it is ended with DISCONNECT, which discards the will."""

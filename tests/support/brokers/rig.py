@@ -138,7 +138,7 @@ class Rig:
         self._plant = self._new_plant()
         self.topics = TopicRouter(self._plant.topic_template, settings.mqtt_topic_prefix, settings.topic_layout)
         wake = asyncio.Event()
-        names = LaneNames()
+        self._names = names = LaneNames()
         names.follow(self._places())
         self.is_per_machine = settings.mqtt_connections is Connections.PER_MACHINE
         lanes = Lanes(names) if self.is_per_machine else None
@@ -185,6 +185,23 @@ class Rig:
                 self.notes.say(message)
 
     @property
+    def fleet(self) -> DeviceFleet:
+        """The connections of machines, where each has its own."""
+        assert isinstance(self.broker, DeviceFleet)
+        return self.broker
+
+    def follow(self, config: PlantConfig) -> None:
+        """Have the machines of another plant, as after a reload."""
+        self._config = config
+        self.fleet.follow()
+        self._names.follow([*self._places(), *self.fleet.leaving])
+
+    def act(self, command: str, machine_id: str, seconds: float | None = None) -> None:
+        """Give a command for the connection of a machine."""
+        about = {} if seconds is None else {"seconds": seconds}
+        self.fleet.act({"command": command, "machine_id": machine_id, **about})
+
+    @property
     def clients(self) -> int:
         """How many clients there are."""
         return len(list(self._places())) if self.is_per_machine else 1
@@ -196,6 +213,18 @@ class Rig:
     async def all_connected(self, times: int) -> None:
         """Wait until all connections are up, and each client has had so many."""
         await until(lambda: self._all_up and self.broker.facts().connects >= self.clients * times, "all connected")
+
+    async def all_up(self) -> None:
+        """Wait until all connections are up."""
+        await until(lambda: self._all_up, "all up")
+
+    def is_up(self, machine_id: str) -> bool:
+        """Whether a machine is connected, as its client sees it."""
+        return self.fleet.is_up(machine_id)
+
+    async def ended(self, machine_id: str) -> None:
+        """Wait until a removed machine has said all, and its client is gone."""
+        await until(lambda: machine_id not in {each.machine_id for each in self.fleet.leaving}, f"{machine_id} ended")
 
     async def renewed(self, times: int) -> None:
         """Wait until the token has been renewed so many times on live connections."""
