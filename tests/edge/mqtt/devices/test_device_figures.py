@@ -37,12 +37,13 @@ def of(rig: Rig) -> DeviceStatus:
 
 
 def test_metrics_are_sums_and_a_histogram() -> None:
-    """Five of them, without a label for the machine."""
+    """None of them has a label for the machine."""
     assert samples(SOME) == {
         ("edgemqttsim_connections",): 5.0,
         ("edgemqttsim_connections_up",): 4.0,
         ("edgemqttsim_connections_refused",): 1.0,
         ("edgemqttsim_wills_expected_total",): 2.0,
+        ("edgemqttsim_sessions_resumed_total",): 3.0,
         ("edgemqttsim_connect_seconds_bucket", "0.5"): 3.0,
         ("edgemqttsim_connect_seconds_bucket", "+Inf"): 4.0,
         ("edgemqttsim_connect_seconds_count",): 4.0,
