@@ -44,8 +44,8 @@ class CommandLane:
 
     def subscription_of(self, target: str) -> CommandSubscription:
         """Return a subscription to the commands for one machine, or for the plant as a whole, on its own connection."""
-        self.forget(target)
         topics = self._topics.filter_of(target)
+        self.forget(target)
         made = CommandSubscription(topics, self.desk, Answers(), self._clock, is_one_of_many=True)
         self._of_machines[target] = made
         return made

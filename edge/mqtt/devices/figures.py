@@ -22,20 +22,20 @@ _SHOWN: Final = 3
 class Figures:
     """Counts of the connections of machines.  clock: seconds, monotonic.
 
-    wanted, up: how many there are, and how many are connected.  connects: accepted so far, of `clients` machines.
-    lost: those that ended otherwise than by our DISCONNECT, for each of which the broker publishes a will.
-    token_renewals: AUTH exchanges that succeeded.
+    wanted, up: how many there are to be, and how many are connected.  connects: accepted so far, of `clients` machines.
+    wills_expected: those that ended without our DISCONNECT, for each of which the broker publishes a will.
+    refused: machines that the broker refuses for a reason that stays.
+    last_end: why a connection, or an attempt, has ended last; "" if none has.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.wanted = self.up = self.connects = self.clients = self.wills_expected = self.refused = 0
+        self.last_end = ""
         self._clock = clock
         self._buckets, self._sum_seconds = [0] * (len(_BOUNDS) + 1), 0.0
         self._connected, self._ends = 0, Counter[str]()
         self._next_line_at, self._was_complete = clock() + _LOG_SECONDS, False
         self._began = clock()
-        self.last_end = ""
-        """Why a connection, or an attempt, has ended last; empty if none has."""
 
     def opened(self, seconds: float, *, is_first: bool) -> None:
         """Count a connection that the broker has accepted, so long after the attempt began."""

@@ -140,7 +140,7 @@ class DeviceFleet:
         return not self._queue.ledger.pending
 
     async def stop(self) -> None:
-        """Announce each machine as offline, and disconnect it, ending its session; then let `run` return."""
+        """Have each machine announce that it is offline, disconnect it, and end its session; then let `run` return."""
         self._stopping.set()
         devices = iter(self._devices.values())
         while batch := list(islice(devices, _LEAVING_AT_ONCE)):

@@ -37,8 +37,8 @@ def of(rig: Rig) -> DeviceStatus:
 
 
 def test_metrics_are_sums_and_a_histogram() -> None:
-    """Without a label for the machine."""
-    expected = {
+    """Five of them, without a label for the machine."""
+    assert samples(SOME) == {
         ("edgemqttsim_connections",): 5.0,
         ("edgemqttsim_connections_up",): 4.0,
         ("edgemqttsim_connections_refused",): 1.0,
@@ -48,8 +48,6 @@ def test_metrics_are_sums_and_a_histogram() -> None:
         ("edgemqttsim_connect_seconds_count",): 4.0,
         ("edgemqttsim_connect_seconds_sum",): 1.5,
     }
-    assert samples(SOME).items() >= expected.items()
-    assert all(len(each) == 1 or each[0].endswith("_bucket") for each in samples(SOME))
 
 
 def test_the_statistics_say_how_many_connections_are_up() -> None:
@@ -82,8 +80,7 @@ def test_workers_are_added_up_and_one_that_is_done_keeps_what_it_has_counted() -
     done = ConnectionStatus(connects=5, clients=5, devices=SOME)
     whole = sum_connections([part, part], [done])
 
-    histogram = {"connect_seconds": [("0.5", 9.0), ("+Inf", 12.0)], "connect_seconds_sum": 4.5}
-    assert whole.devices == DeviceStatus(wanted=10, up=8, wills_expected=6, refused=2, **histogram)
+    assert whole.devices == DeviceStatus(10, 8, 6, 2, [("0.5", 9.0), ("+Inf", 12.0)], 4.5)
     assert (whole.connects, whole.reconnects) == (17, 2)
 
 
