@@ -63,7 +63,7 @@ class Announcements:
         return Will(status_topic(message, self._settings), message.payload)
 
     def invalidate(self) -> None:
-        """Find the topic of each machine anew."""
+        """Find the topic of each machine again."""
         self._encoder.invalidate()
 
     def topic(self, place: Place) -> str:
