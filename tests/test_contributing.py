@@ -41,7 +41,7 @@ SEEN = [
     ("a log line of the start", "orders: --demo replaces the default rates of the file"),
     ("a log line of the run, its output, reloads and its end", "plant: "),
     ("a log line of the run, its output, reloads and its end", "HTTP on "),
-    ("a log line of the run, its output, reloads and its end", "first on "),
+    ("a log line about messages: the first ones, dropped, rejected", "first on "),
     ("a log line of the run, its output, reloads and its end", "reloaded configuration"),
     ("a log line of the run, its output, reloads and its end", "configuration rejected"),
     ("a log line of the run, its output, reloads and its end", "shutting down"),

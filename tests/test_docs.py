@@ -32,7 +32,7 @@ from edge.mqtt.protocol.reason_codes import Packet, explain
 from edge.observability.statistics import statistics_block
 from edge.settings.loader import AuthMethod, Settings, markdown_table, variables
 from edge.settings.types import HttpCompat
-from edge.status import CommandStatus, ConnectionStatus
+from edge.status import CommandStatus, ConnectionStatus, DeviceStatus
 from messages import START, FactoryMessageGenerator
 from plant.definition import plant_config
 from plant.definition.machine_types import spellings
@@ -213,8 +213,9 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_every_metric_is_in_the_table_and_every_name_exists() -> None:
     """docs/monitoring.md has each metric, and no document has one that does not exist."""
     kinds = {"counter": "_total", "info": "_info"}
-    with_commands = replace(CONNECTED, commands=CommandStatus("factory/commands/+/+"))
-    collected = registry(connected=with_commands).collect()
+    devices = DeviceStatus(connect_seconds=[("+Inf", 0.0)])
+    with_all = replace(CONNECTED, commands=CommandStatus("factory/commands/+/+"), devices=devices)
+    collected = registry(connected=with_all).collect()
     families = [family for family in collected if family.name.startswith("edgemqttsim")]
     exposed = {family.name + kinds.get(family.type, "") for family in families}
     table = set(re.findall(r"^\| `(edgemqttsim_\w+)` \|", TEXTS["docs/monitoring.md"], re.MULTILINE))

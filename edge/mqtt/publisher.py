@@ -137,8 +137,7 @@ class Publisher:
         self.last_acknowledgement: float | None = None
         self._queue, self._encoder, self._clock, self._qos = queue, encoder, clock, qos
         self._on_refused, self._on_unsendable, self._on_deferred = on_refused, on_unsendable, on_deferred
-        self.acknowledged_count = 0
-        """How many messages the broker has acknowledged on this connection, or on the last one."""
+        self.acknowledged_count = 0  # by the broker, on this connection or the last one
         self._wire: FrameWriter | None = None
         self._limits = Limits(window=1)
         self._in_flight: dict[int, Message] = {}
@@ -146,10 +145,9 @@ class Publisher:
         self._busy: set[str] = set()
         all_ids_in_turn = chain.from_iterable(repeat(range(FIRST_OWN_ID, LAST_OWN_ID + 1)))
         self._free_ids = filterfalse(self._in_flight.__contains__, all_ids_in_turn)
-        self._resend_as_duplicate = False
+        self._resend_as_duplicate = self._waking = False
         self._pause_seconds = 0.0
         self._pause: asyncio.TimerHandle | None = None
-        self._waking = False
         queue.connect_consumer(self._wake)
 
     @property

@@ -120,7 +120,7 @@ class Device:
         self._wake()
 
     def move(self, place: Place) -> None:
-        """Announce the machine in another place of the plant, on a connection that begins anew."""
+        """Announce the machine in another place of the plant, on another connection."""
         self._leave(None)
         self.place = place
         self.presence.move(place)

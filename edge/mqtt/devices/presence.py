@@ -69,7 +69,7 @@ class Announcements:
         return status_topic(message, self._settings)
 
     def invalidate(self) -> None:
-        """Find the topic of each machine anew."""
+        """Find the topic of each machine again."""
         self._encoder.invalidate()
 
     def topic(self, place: Place) -> str:
