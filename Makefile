@@ -65,7 +65,7 @@ bench-fleet: $(VENV)/.dev ## Measure a fleet of sensors that is scaled; result: 
 
 bench-connections: $(VENV)/.dev ## Measure a connection for each of 10,000 machines; result: docs/load-testing.md; quick: ARGS="--scale 0.02 --no-page"
 	@sh tests/setup_mosquitto.sh
-	@$(VENV)/bin/python -m benchmarks.connections $(ARGS)
+	@$(VENV)/bin/python -m benchmarks.storms $(ARGS)
 
 bench-year: $(VENV)/.dev ## Simulate a year of each energy machine; figures: docs/energy.md; quick: ARGS="--days 30 energy_pump"
 	@$(VENV)/bin/python -m benchmarks.year $(ARGS)

@@ -104,6 +104,7 @@ class EmbeddedBroker:
 
     async def start(self) -> None:
         """Listen; raise OSError if a port is in use."""
+        self._hub.clock = asyncio.get_running_loop().time
         make_connection = partial(Connection, self._hub, self.faults, bytearray(READ_BYTES), self._connections)
         try:
             for index, listener in enumerate(self._listeners):

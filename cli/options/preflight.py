@@ -17,6 +17,7 @@ USED_SETTINGS: Final = (options_of("Broker", "Authentication", "TLS") - {"mqtt_c
     "mqtt_qos",
     "mqtt_window",
     "mqtt_commands",
+    "mqtt_connections",
     "message_config_path",
 }
 """The settings of the simulator that the steps depend on."""

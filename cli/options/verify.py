@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 from cli.arguments import add_machines, amount, some_period
 from edge.settings.loader import add_flags, options_of
 
-USED_SETTINGS: Final = (options_of("Broker", "Authentication", "TLS") - {"mqtt_session_expiry", "mqtt_clean_start"}) | {
+_OF_THE_PUBLISHER: Final = {"mqtt_session_expiry", "mqtt_clean_start"}
+USED_SETTINGS: Final = (options_of("Broker", "Authentication", "TLS") - _OF_THE_PUBLISHER) | {
     "mqtt_topic_prefix",
     "http_host",
     "http_port",

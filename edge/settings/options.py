@@ -57,7 +57,7 @@ class Option(NamedTuple):
 
 
 _BROKER, _LOGIN, _TLS, _DELIVERY = "Broker", "Authentication", "TLS", "Delivery"
-_PLANT, _HTTP, _LOGS = "Plant", "HTTP", "Logs"
+_MACHINES, _PLANT, _HTTP, _LOGS = "Connections of machines", "Plant", "HTTP", "Logs"
 
 
 class Options(BaseModel):
@@ -100,27 +100,6 @@ class Options(BaseModel):
         description="Start the first connection with a new session; a reconnect always resumes its session.",
     )
 
-    mqtt_connections: Annotated[Connections, LOWER, Option(_BROKER)] = Field(
-        Connections.SHARED,
-        description="One connection for the whole plant (`shared`, the fast one), or one for each machine "
-        "(`per_machine`), which announces itself and has a last will.",
-    )
-    mqtt_device_client_id: Annotated[DeviceClientId, Option(_BROKER)] = Field(
-        "{client_id}-{machine_id}",
-        description="With MQTT_CONNECTIONS=per_machine: the client id of a machine, made of {client_id}, which is "
-        "MQTT_CLIENT_ID, and {machine_id}.",
-    )
-    mqtt_status_topic: Annotated[StatusTopic, Option(_BROKER)] = Field(
-        "{prefix}/status/{machine_id}",
-        description="With MQTT_CONNECTIONS=per_machine: where a machine announces that it is online or offline, "
-        "retained; over {prefix} {type} {machine_id} {station_id}.",
-    )
-    mqtt_connect_rate: Annotated[float, Field(ge=0, le=100_000), Option(_BROKER)] = Field(
-        200.0,
-        description="With MQTT_CONNECTIONS=per_machine: the most attempts to connect in a second, unevenly spread; 0 "
-        "is no limit.",
-    )
-
     mqtt_auth_method: Annotated[AuthMethod, UPPER, Option(_LOGIN)] = Field(
         AuthMethod.K8S_SAT,
         description="How to log in: by Kubernetes service account token, password, client certificate, or not at all.",
@@ -139,12 +118,6 @@ class Options(BaseModel):
         None,
         description="The password itself, where a file is not possible. Other users may see it in the environment of "
         "the process; there is no flag for it.",
-    )
-
-    mqtt_device_logins: Annotated[FilePath | None, Option(_LOGIN)] = Field(
-        None,
-        description="With MQTT_CONNECTIONS=per_machine and USERPASS: CSV file with the columns machine_id, username, "
-        "password; read again when it changes.",
     )
 
     mqtt_tls: Annotated[bool, Option(_TLS, ("AIO_MQTT_USE_TLS",))] = Field(
@@ -215,6 +188,32 @@ class Options(BaseModel):
     )
     drain_seconds: Annotated[float, Field(ge=0, le=3600), Option(_DELIVERY)] = Field(
         10.0, description="Seconds at shutdown to wait for acknowledgements; the pod's grace period must be longer."
+    )
+
+    mqtt_connections: Annotated[Connections, LOWER, Option(_MACHINES)] = Field(
+        Connections.SHARED,
+        description="One connection for the whole plant (`shared`, the fast one), or one for each machine "
+        "(`per_machine`), which announces itself and has a last will.",
+    )
+    mqtt_device_client_id: Annotated[DeviceClientId, Option(_MACHINES)] = Field(
+        "{client_id}-{machine_id}",
+        description="With MQTT_CONNECTIONS=per_machine: the client id of a machine, made of {client_id}, which is "
+        "MQTT_CLIENT_ID, and {machine_id}.",
+    )
+    mqtt_status_topic: Annotated[StatusTopic, Option(_MACHINES)] = Field(
+        "{prefix}/status/{machine_id}",
+        description="With MQTT_CONNECTIONS=per_machine: where a machine announces that it is online or offline, "
+        "retained; over {prefix} {type} {machine_id} {station_id}.",
+    )
+    mqtt_connect_rate: Annotated[float, Field(ge=0, le=100_000), Option(_MACHINES)] = Field(
+        200.0,
+        description="With MQTT_CONNECTIONS=per_machine: the most attempts to connect in a second, unevenly spread; 0 "
+        "is no limit.",
+    )
+    mqtt_device_logins: Annotated[FilePath | None, Option(_MACHINES)] = Field(
+        None,
+        description="With MQTT_CONNECTIONS=per_machine and USERPASS: CSV file with the columns machine_id, username, "
+        "password; read again when it changes.",
     )
 
     message_config_path: Annotated[FilePath, Option(_PLANT)] = Field(

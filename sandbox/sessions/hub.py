@@ -6,6 +6,7 @@ For demos and tests, not for production.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from mqtt5 import ConnectPacket, PublishPacket, RetainHandling, TopicFilter
@@ -37,11 +38,15 @@ class Login(NamedTuple):
 
 
 class Hub:
-    """Routes messages to subscribers, and keeps sessions while their clients are away."""
+    """Routes messages to subscribers, and keeps sessions while their clients are away.
+
+    clock: that of the event loop in which the broker runs; who publishes from another thread has none of its own.
+    """
 
     def __init__(self, limits: Limits, seen: Observations) -> None:
         self.limits = limits
         self.seen = seen
+        self.clock: Callable[[], float] = lambda: 0.0
         self.sessions: dict[str, Session] = {}
         self.retained = Retained()
         self._index: Index[Subscriber] = Index()
@@ -87,10 +92,11 @@ class Hub:
     def route(self, packet: PublishPacket, publisher: str) -> bool:
         """Pass a message to all subscribers, and to one of each shared subscription; return whether there was one."""
         expiry = packet.message_expiry_interval
-        expires_at = None if expiry is None else asyncio.get_running_loop().time() + expiry
+        now = self.clock()
+        expires_at = None if expiry is None else now + expiry
         message = Message(packet, publisher, expires_at)
         if packet.retain:
-            self.retained.put(message, asyncio.get_running_loop().time())
+            self.retained.put(message, now)
         reached = False
         found = self._index.match(packet.topic)
         for match in found.direct:
@@ -158,7 +164,7 @@ class Hub:
         ids = _identifiers((subscription,))
         return [
             Delivery(message, min(int(message.packet.qos), subscription.qos), retain=True, subscription_ids=ids)
-            for message in self.retained.matching(subscription.levels, asyncio.get_running_loop().time())
+            for message in self.retained.matching(subscription.levels, self.clock())
             if subscriber.may_read(message.packet.topic)
         ]
 

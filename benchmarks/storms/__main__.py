@@ -1,4 +1,4 @@
-"""`python -m benchmarks.connections`: a connection for each of thousands of machines, into docs/load-testing.md.
+"""`python -m benchmarks.storms`: a connection for each of thousands of machines, into docs/load-testing.md.
 
 On mosquitto and on the embedded broker, each machine with a message a second at QoS 1: all connect, report for a minute
 while twenty tokens follow one another, and a tenth of them is cut off at once. It ends with 1 where a bound is not met.
@@ -94,7 +94,7 @@ def _asked(part: float, scale: float) -> Asked:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.connections", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.storms", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="fewer and shorter, such as 0.05")
     parser.add_argument("--broker", choices=[*_BROKERS], help="only this one")
     parser.add_argument("--no-page", action="store_true", help="leave docs/load-testing.md as it is")
