@@ -35,14 +35,15 @@ class Channel(asyncio.BufferedProtocol):
 
     def __init__(self, limits: Limits, buffer: bytearray) -> None:
         self.limits = limits
-        self._buffer = buffer
+        # A view: TLS puts each record behind the one before, into a slice, which of a bytearray would be a copy.
+        self._buffer = memoryview(buffer)
         self.closing = False
         self.stalled = False
         self.last_received_at = 0.0
         self.loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[None] = self.loop.create_future()
         self.transport: asyncio.Transport
-        self._unread: bytes | bytearray = b""
+        self._unread = b""
         self._outgoing: list[bytes] = []
         self._outgoing_bytes = 0
         self._flush_is_due = False
@@ -88,15 +89,15 @@ class Channel(asyncio.BufferedProtocol):
         if not self.gone.done():
             self.gone.set_result(None)
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Return where to put the bytes of one read; called by asyncio."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process the bytes of one read at once, before another connection's overwrite them; called by asyncio."""
-        self.data_received(self._buffer[:nbytes])
+        self.data_received(bytes(self._buffer[:nbytes]))
 
-    def data_received(self, data: bytes | bytearray) -> None:
+    def data_received(self, data: bytes) -> None:
         """Process the bytes of one read."""
         # While a last frame is sent, more bytes are read only to prevent a reset of the connection.
         if self.closing:
