@@ -26,7 +26,7 @@ from sandbox.demo import MQTTX_WEB, PLACEHOLDERS, TOKEN_SECONDS, Clients, Demo
 from sandbox.limits import Limits
 
 _USERS: Final = "users"
-_OF_PASSWORD: Final = "must be text that is not empty, in quotes where it looks like something else"
+_OF_LOGIN: Final = "must be text that is not empty, in quotes where it looks like something else"
 _OF_NAME: Final = "must be a user name of one line"
 
 
@@ -42,7 +42,7 @@ class DemoBroker(NamedTuple):
 def _password(value: object) -> object:
     # Never with the value: whoever reads an error is not meant to know it.
     if not isinstance(value, str) or not value:
-        raise ValueError(_OF_PASSWORD)
+        raise ValueError(_OF_LOGIN)
     return value
 
 
@@ -92,7 +92,8 @@ def read_demo_broker(path: Path) -> DemoBroker:
     file, wrong = validated(_File, document.data, document.flags)
     acl, wrong_lines = _acl(document.data)
     wrong = [_without_passwords(each) for each in (*document.violations, *wrong, *_names(document.data, acl))]
-    mistakes = with_lines(dict.fromkeys(wrong), str(path), document.lines)
+    # The reading and the validation may both complain about a password, and then in the same words.
+    mistakes = with_lines({(each.place, each.rule): each for each in wrong}.values(), str(path), document.lines)
     mistakes += _of_acl(wrong_lines, str(path), text, document.lines)
     if mistakes or file is None:
         raise PlantConfigError(sorted(mistakes, key=lambda each: each.line or 0))
@@ -125,7 +126,7 @@ def _names(data: Mapping[str, object], acl: Acl | None) -> Iterator[Violation]:
 def _without_passwords(broken: Violation) -> Violation:
     """Return a violation in whose text there is no password, whatever is wrong about it."""
     is_of_user = broken.place[:1] == (_USERS,) and len(broken.place) > 1
-    return broken._replace(rule=_OF_PASSWORD) if is_of_user and broken.rule != _OF_NAME else broken
+    return broken._replace(rule=_OF_LOGIN) if is_of_user and broken.rule != _OF_NAME else broken
 
 
 def _of_acl(
