@@ -10,13 +10,18 @@ TYPED := app.py messages.py setup.py edgemqttsim plant edge cli sandbox tools te
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-plant test test-thorough test-image bench bench-plants bench-fleet bench-connections bench-year laws soak fuzz fuzz-api chaos image lint types check clean
+.PHONY: help run sandbox check-plant test test-thorough test-image bench bench-plants bench-fleet bench-connections bench-year laws soak fuzz fuzz-api chaos image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.run ## Run the factory against an embedded broker; more flags: ARGS="--duration 60"
 	@$(VENV)/bin/python app.py run --demo $(ARGS)
+
+sandbox: $(VENV)/.run ## Run devices and a broker to learn MQTT with: docs/sandbox.md; more flags: ARGS="--log-level debug"
+	@$(VENV)/bin/python app.py run --demo --demo-broker scenarios/sandbox/broker.yaml \
+		--message-config-path scenarios/sandbox.yaml --mqtt-connections per_machine \
+		--mqtt-device-client-id '{machine_id}' --mqtt-commands $(ARGS)
 
 check-plant: $(VENV)/.run ## Check message_structure.yaml, or another: ARGS=file.yaml
 	@$(VENV)/bin/python app.py check $(ARGS)

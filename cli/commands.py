@@ -133,6 +133,11 @@ def _add_export(export: argparse.ArgumentParser) -> None:
 def _add_run(run: argparse.ArgumentParser) -> None:
     this = run.add_argument_group("This run")
     this.add_argument("--demo", action="store_true", help="start an embedded broker on loopback, to try things out")
+    this.add_argument(
+        "--demo-broker",
+        metavar="FILE",
+        help="take users, rights and limits of that broker from this YAML; an example: scenarios/sandbox/broker.yaml",
+    )
     this.add_argument("--dry-run", action="store_true", help="write messages as JSON lines to stdout, not to MQTT")
     this.add_argument("--count", type=count, metavar="N", help="stop after N messages")
     this.add_argument("--truth", metavar="FILE", help="write the ground truth as JSON lines, for verify")

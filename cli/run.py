@@ -62,6 +62,7 @@ _NOT_IN_IMAGE = "--demo: the embedded broker is not part of the image"
 def run(options: RunOptions, environ: Mapping[str, str]) -> int:
     """Run the simulator to its end, and return the exit code."""
     try:
+        _check_demo_broker(options)
         return asyncio.run(_demo(options, environ) if options.demo else _service(options, environ).run())
     except (SettingsError, PlantConfigError) as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
@@ -79,14 +80,21 @@ async def _demo(options: RunOptions, environ: Mapping[str, str]) -> int:
     if lacking := why_lacking(DEMO_PACKAGES, "sandbox/requirements.txt"):
         raise UsageError(f"--demo {lacking}")
     try:
-        from sandbox.demo import Demo  # noqa: PLC0415 - installed for demos only
+        from cli.demo_broker import demo_of  # noqa: PLC0415 - installed for demos only
     except ModuleNotFoundError:
         raise UsageError(_NOT_IN_IMAGE) from None
-    async with Demo() as demo:
+    made, welcome = demo_of(options.demo_broker)
+    async with made as demo:
         if flags := [name for name in map(str.lower, demo.environ) if options.flags.get(name) is not None]:
             raise UsageError(f"--{flags[0].replace('_', '-')}: --demo starts an embedded broker: leave out one of them")
         kept = {name: value for name, value in environ.items() if name not in _OF_CONNECTION}
-        return await _service(options, {**kept, **demo.environ}, partial(_announce_broker, demo)).run()
+        return await _service(options, {**kept, **demo.environ}, partial(_announce_broker, demo, welcome)).run()
+
+
+def _check_demo_broker(options: RunOptions) -> None:
+    """Raise UsageError where there is no embedded broker that the file could be about."""
+    if options.demo_broker is not None and (options.dry_run or not options.demo):
+        raise UsageError(f"--demo-broker: needs --demo{', without --dry-run' if options.dry_run else ''}")
 
 
 def _announce_dry_run(settings: Settings, _: PlantConfig) -> None:
@@ -94,13 +102,14 @@ def _announce_dry_run(settings: Settings, _: PlantConfig) -> None:
     log.info(text, settings.message_config_path)
 
 
-def _announce_broker(demo: Demo, settings: Settings, config: PlantConfig) -> None:
-    """Log how to watch the messages, and how to change the plant."""
+def _announce_broker(demo: Demo, welcome: str | None, settings: Settings, config: PlantConfig) -> None:
+    """Log how to watch the messages, and how to change the plant.  welcome: the text, where the demo has its own."""
     banner, facts = demo.how_to_look(
         filters_of(config, settings.mqtt_topic_prefix),
         settings.message_config_path,
         _docs_page(settings),
         own=not is_default(settings),
+        welcome=welcome,
     )
     log.info("an embedded broker runs on this machine", extra={"block": banner, **facts})
 

@@ -44,7 +44,11 @@ class Line(NamedTuple):
 
 
 class AclError(ValueError):
-    """All mistakes of a file, a line each: place, and rule."""
+    """All mistakes of a file.  mistakes: the number of each line, counted from 1, and the rule that it breaks."""
+
+    def __init__(self, name: str, mistakes: Sequence[tuple[int, str]]) -> None:
+        super().__init__("\n".join(f"{name}:{number}: {rule}" for number, rule in mistakes))
+        self.mistakes = mistakes
 
 
 class Permissions:
@@ -101,10 +105,15 @@ class Acl:
             try:
                 parser.feed(line.strip())
             except ValueError as error:
-                parser.mistakes.append(f"{name}:{number}: {error}")
+                parser.mistakes.append((number, str(error)))
         if parser.mistakes:
-            raise AclError("\n".join(parser.mistakes))
+            raise AclError(name, parser.mistakes)
         return cls(parser.anonymous, parser.users, parser.patterns)
+
+    @property
+    def users(self) -> frozenset[str]:
+        """The users who have lines of their own."""
+        return frozenset(self._users)
 
     def permissions(self, user: str | None, client_id: str) -> Permissions:
         """Return what a client may do.  user: the name that the listener has checked, or None."""
@@ -129,7 +138,7 @@ class _Parser:
         self.anonymous: list[Line] = []
         self.users: dict[str, list[Line]] = {}
         self.patterns: list[Line] = []
-        self.mistakes: list[str] = []
+        self.mistakes: list[tuple[int, str]] = []
         self._current = self.anonymous
 
     def feed(self, line: str) -> None:

@@ -20,12 +20,13 @@ from sandbox.access import Access, Anyone, Passwords, ServiceAccountTokens
 from sandbox.acl import Acl
 from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer
+from sandbox.limits import Limits
 
 AIO_PORT, PLAIN_PORT, WEB_PORT = 18883, 1883, 9001
 MQTTX_WEB = "https://mqttx.app"
 """The origin of MQTTX's page, which the demo lets in beside pages of this machine."""
 
-_TOKEN_SECONDS, _ROTATED_AT = 600.0, 0.8
+TOKEN_SECONDS, _ROTATED_AT = 600.0, 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +57,28 @@ class Clients:
         return f"without TLS, {'with or without a login' if self.anonymous else 'with a login'} ({names})"
 
 
+PLACEHOLDERS = ("port", "websocket_port", "tls_port", "users")
+"""What a text of one's own about the demo may have in braces."""
+
+
 class Demo:
     """The embedded broker with credentials in a temporary folder, and how to use it; an async context manager.
 
     wanted_ports: for the simulator, for other clients, and for other clients by WebSocket, if they are free; otherwise,
-    and for 0, it takes any. The last may be left out.  clients: who the others are.
+    and for 0, it takes any. The last may be left out.  clients: who the others are.  limits: for all clients.
+    token_seconds: how long the simulator's token lasts; a new one is there after four fifths of this time.
     """
 
     def __init__(
-        self, wanted_ports: tuple[int, ...] = (AIO_PORT, PLAIN_PORT, WEB_PORT), clients: Clients | None = None
+        self,
+        wanted_ports: tuple[int, ...] = (AIO_PORT, PLAIN_PORT, WEB_PORT),
+        clients: Clients | None = None,
+        limits: Limits | None = None,
+        token_seconds: float = TOKEN_SECONDS,
     ) -> None:
         secure, plain, *web = wanted_ports
         self._clients = clients = clients or Clients()
+        self._token_seconds = token_seconds
         # It is also removed where a signal ends the process before the demo has begun.
         with _signals_later():
             self._temporary = tempfile.TemporaryDirectory(prefix="edgemqttsim-demo-", ignore_cleanup_errors=True)
@@ -97,6 +108,7 @@ class Demo:
                 )
                 for port in web
             ),
+            limits=limits,
         )
         self._rotation: asyncio.Task[None] | None = None
 
@@ -128,12 +140,13 @@ class Demo:
         }
 
     def how_to_look(
-        self, filters: Sequence[str], plant: Path, page: str | None, *, own: bool
+        self, filters: Sequence[str], plant: Path, page: str | None, *, own: bool, welcome: str | None = None
     ) -> tuple[str, dict[str, str]]:
         """Return how to see the messages and change the plant: as text for people, and as values for a JSON log.
 
         filters: those of MQTT for all its messages.  plant: its YAML file.  page: the URL for a browser, or None.
         own: whether the user may edit that file, which is otherwise the one that the program comes with.
+        welcome: the text for people where it is not the usual one; its PLACEHOLDERS are filled in.
         """
         secure, port, *web = self.broker.ports
         topics = " ".join(f"-t '{each}'" for each in filters)
@@ -165,16 +178,19 @@ class Demo:
         }
         if web:
             facts["websocket"] = f"ws://localhost:{web[0]}"
+        if welcome is not None:
+            filled = (str(port), str(web[0] if web else 0), str(secure), ", ".join(sorted(self._clients.users)))
+            text = welcome.format(**dict(zip(PLACEHOLDERS, filled, strict=True)))
         return text, facts | ({"page": page} if page else {})
 
     def _rotate(self) -> None:
         """Write the volume like the kubelet: a new folder, and one symlink swapped."""
-        token = self._issuer.token(lifetime_seconds=_TOKEN_SECONDS)
+        token = self._issuer.token(lifetime_seconds=self._token_seconds)
         self._volume.write({**self._files, "broker-sat": token.encode()})
 
     async def _keep_rotating(self) -> None:
         while True:
-            await asyncio.sleep(_TOKEN_SECONDS * _ROTATED_AT)
+            await asyncio.sleep(self._token_seconds * _ROTATED_AT)
             self._rotate()
 
 

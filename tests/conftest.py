@@ -42,7 +42,7 @@ def start_mosquitto(
     request: pytest.FixtureRequest, tmp_path: Path, credentials: Credentials
 ) -> Iterator[StartMosquitto]:
     """Call it with the options of `Mosquitto` for one more running broker; all of them end with the test."""
-    _require_mosquitto()
+    require_mosquitto()
     brokers: list[Mosquitto] = []
     request.node.stash[_brokers] = brokers
     with ExitStack() as running:
@@ -55,7 +55,8 @@ def start_mosquitto(
         yield start
 
 
-def _require_mosquitto() -> None:
+def require_mosquitto() -> None:
+    """Skip a test, or fail it where that is asked for, if there is no mosquitto."""
     missing = why_unavailable()
     if missing is None:
         return

@@ -11,6 +11,7 @@ either.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -35,6 +36,9 @@ from edge.mqtt.protocol.packet_reader import (
 from edge.mqtt.protocol.properties import SERVER_KEEP_ALIVE
 from edge.mqtt.protocol.versions import MQTT_5, Rules
 from edge.mqtt.transport import Transport
+from edge.redaction import printable
+
+log = logging.getLogger("broker")
 
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
@@ -103,7 +107,7 @@ class Session(paho.Client):
             reconnect_on_failure=False,
         )
         self.channel = Transport(on_pubacks, on_room, self._receive, self.loop_read, rules)
-        self._rules = rules
+        self._rules, self._name = rules, printable(client_id)
         self._listener = listener
         self._accepted = self._authenticating = False
         self._frames: dict[int, Callable[[bytes], None]] = {
@@ -141,7 +145,12 @@ class Session(paho.Client):
         properties = make_properties(PacketTypes.AUTH, AuthenticationMethod=method, AuthenticationData=data)
         body = bytes((RE_AUTHENTICATE,)) + properties.pack()  # type: ignore[no-untyped-call]
         self._authenticating = True
-        self.channel.write(bytes((AUTH,)) + varint(len(body)) + body)
+        frame = bytes((AUTH,)) + varint(len(body)) + body
+        # The length alone: the data are the token.
+        log.debug(
+            "sent AUTH reason=0x%02X method=%s bytes=%d client_id=%s", RE_AUTHENTICATE, method, len(frame), self._name
+        )
+        self.channel.write(frame)
 
     def send_disconnect(self, *, session_expiry_seconds: int | None = None) -> None:
         """Send DISCONNECT; an expiry of 0 ends the session at the server, None keeps it (MQTT 5, 3.14).
@@ -185,6 +194,7 @@ class Session(paho.Client):
 
     def _auth(self, frame: bytes) -> None:
         answer = packet_reader.auth(frame)
+        log.debug("received AUTH reason=0x%02X client_id=%s", answer.code, self._name)
         if not self._authenticating or answer.code == RE_AUTHENTICATE:
             raise Violation(PROTOCOL_ERROR, "sent an unexpected AUTH")
         self._authenticating = False

@@ -19,7 +19,8 @@ class UsageError(Exception):
 class RunOptions:
     """The options of one run.
 
-    demo: against the embedded broker.  dry_run: messages go to standard output.  count: messages to stop after.
+    demo: against the embedded broker.  demo_broker: the YAML that describes it for other clients.
+    dry_run: messages go to standard output.  count: messages to stop after.
     truth: the ground truth file.  commands: a file of commands, which are executed at their times.
     journal: a file of what was done to the plant, for `commands`.
     start: plant time at the beginning, in Unix seconds; None is now.
@@ -30,6 +31,7 @@ class RunOptions:
     """
 
     demo: bool = False
+    demo_broker: str | None = None
     dry_run: bool = False
     count: int | None = None
     truth: str | None = None

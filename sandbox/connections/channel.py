@@ -42,7 +42,7 @@ class Channel(asyncio.BufferedProtocol):
         self.loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[None] = self.loop.create_future()
         self.transport: asyncio.Transport
-        self._unread: bytes | bytearray = b""
+        self._unread = b""
         self._outgoing: list[bytes] = []
         self._outgoing_bytes = 0
         self._flush_is_due = False
@@ -97,7 +97,7 @@ class Channel(asyncio.BufferedProtocol):
         """Process the bytes of one read at once, before another connection's overwrite them; called by asyncio."""
         self.data_received(self._buffer[:nbytes])
 
-    def data_received(self, data: bytes | bytearray) -> None:
+    def data_received(self, data: bytes) -> None:
         """Process the bytes of one read."""
         # While a last frame is sent, more bytes are read only to prevent a reset of the connection.
         if self.closing:

@@ -291,6 +291,18 @@ async def test_a_stranger_to_the_ca_does_not_get_through() -> None:
 
 
 @in_loop
+async def test_records_of_tls_that_come_together_are_read_one_after_the_other() -> None:
+    """Three writes are three records, which the broker finds in one read of its socket."""
+    async with (
+        EmbeddedBroker(Listener(tls=AUTHORITY.server_context())) as broker,
+        connected(broker.port, tls=strict()) as (client, _),
+    ):
+        for packet_id in (1, 2, 3):
+            client.send(message(packet_id, payload=bytes((packet_id,)) * 100))
+        assert [(await client.receive(PubAckPacket)).packet_id for _ in range(3)] == [1, 2, 3]
+
+
+@in_loop
 async def test_each_listener_has_its_own_rules() -> None:
     """One broker: TLS with tokens on one port, anybody on another, and messages pass between them."""
     tls = Listener(tls=AUTHORITY.server_context(), access=ServiceAccountTokens(ISSUER))

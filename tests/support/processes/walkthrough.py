@@ -18,7 +18,7 @@ from tests.support.processes.daemon import ROOT
 FILE: Final = "my-plant.yaml"
 _FENCED: Final = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_PYTHON: Final = f'python() {{ shift; "{sys.executable}" "{ROOT / "app.py"}" "$@"; }}\n'
+PYTHON: Final = f'python() {{ shift; "{sys.executable}" "{ROOT / "app.py"}" "$@"; }}\n'
 """The word `python` in commands, whose first argument is app.py."""
 
 
@@ -75,7 +75,7 @@ class Walkthrough:
         return []
 
     def _bash(self, commands: str) -> list[str]:
-        script = "set -e\n" + _PYTHON + commands.replace(".venv/bin/python", "python")
+        script = "set -e\n" + PYTHON + commands.replace(".venv/bin/python", "python")
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         done = subprocess.run(
             ["bash", "-c", script],
