@@ -35,7 +35,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def __init__(self, limits: Limits, buffer: bytearray) -> None:
         self.limits = limits
-        self._buffer, self._view = buffer, memoryview(buffer)
+        self._view = memoryview(buffer)
         self.closing = False
         self.stalled = False
         self.last_received_at = 0.0
@@ -95,7 +95,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process the bytes of one read at once, before another connection's overwrite them; called by asyncio."""
-        self.data_received(self._buffer[:nbytes])
+        self.data_received(bytes(self._view[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Process the bytes of one read."""
