@@ -68,7 +68,7 @@ class Connection:
         self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._server_disconnect: BrokerRefused | None = None
         self._dropped_for: str | None = None
-        self._disconnecting = self._clean_start = False
+        self._disconnecting = self._clean_start = self._has_will = False
         self._password: bytes | None = None
         self._session = Session(
             client_id or settings.mqtt_client_id,
@@ -147,6 +147,8 @@ class Connection:
     def disconnect(self, *, session_expiry_seconds: int | None = None) -> None:
         """Send DISCONNECT and close; without an expiry the broker keeps the session."""
         self._disconnecting = True
+        if self._has_will:
+            self._transport.linger()
         self._session.send_disconnect(session_expiry_seconds=session_expiry_seconds)
 
     def reset(self) -> None:
@@ -182,6 +184,7 @@ class Connection:
     def _send_connect(self, login: Login, will: Will | None, *, clean_start: bool) -> None:
         """Send CONNECT."""
         settings, self._clean_start, self._password = self._settings, clean_start, login.password
+        self._has_will = will is not None
         values: dict[str, object] = {
             "SessionExpiryInterval": settings.mqtt_session_expiry,
             "MaximumPacketSize": LONGEST_PACKET,
