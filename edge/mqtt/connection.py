@@ -84,6 +84,7 @@ class Connection:
 
         will: what the broker publishes where the connection ends without our DISCONNECT.
         """
+        self._has_will = will is not None
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await self._dial(login.context)
@@ -184,7 +185,6 @@ class Connection:
     def _send_connect(self, login: Login, will: Will | None, *, clean_start: bool) -> None:
         """Send CONNECT."""
         settings, self._clean_start, self._password = self._settings, clean_start, login.password
-        self._has_will = will is not None
         values: dict[str, object] = {
             "SessionExpiryInterval": settings.mqtt_session_expiry,
             "MaximumPacketSize": LONGEST_PACKET,
