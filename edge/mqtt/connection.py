@@ -69,7 +69,7 @@ class Connection:
         self._answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._server_disconnect: BrokerRefused | None = None
         self._dropped_for: str | None = None
-        self._disconnecting = self._clean_start = False
+        self._disconnecting = self._clean_start = self._has_will = False
         self._password: bytes | None = None
         self._session = Session(
             client_id or settings.mqtt_client_id,
@@ -86,6 +86,7 @@ class Connection:
 
         will: what the broker publishes where the connection ends without our DISCONNECT.
         """
+        self._has_will = will is not None
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await self._dial(login.context)
@@ -149,6 +150,8 @@ class Connection:
     def disconnect(self, *, session_expiry_seconds: int | None = None) -> None:
         """Send DISCONNECT and close; without an expiry the broker keeps the session."""
         self._disconnecting = True
+        if self._has_will:
+            self._transport.linger()
         self._session.send_disconnect(session_expiry_seconds=session_expiry_seconds)
 
     def reset(self) -> None:

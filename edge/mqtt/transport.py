@@ -49,7 +49,7 @@ class Transport(asyncio.Protocol):
     ) -> None:
         self.writable = True
         self.fault: Exception | None = None
-        self._wrote = self._closing = self._begun = False
+        self._wrote = self._closing = self._begun = self._lingers = False
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[Exception | None] = self._loop.create_future()
         self._on_pubacks, self._on_room = on_pubacks, on_room
@@ -113,6 +113,14 @@ class Transport(asyncio.Protocol):
             plug = self._transport.get_extra_info("socket")
             plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.abort()
+
+    def linger(self) -> None:
+        """Have `close` read on until the peer has closed, as it does after DISCONNECT (MQTT 5, 3.14.4).
+
+        A socket that is closed with bytes unread, such as a PUBACK, is reset (RFC 1122, 4.2.2.13). The peer's next
+        write then fails before it has read our last packets, and it publishes the will.
+        """
+        self._lingers = True
 
     def ping_answered(self) -> None:
         """Count a PINGRESP; raise Violation where too many come without a ping."""
@@ -214,11 +222,18 @@ class Transport(asyncio.Protocol):
         return len(data)
 
     def close(self) -> None:
-        """Close when all bytes are sent, at the latest after a second: a dead peer does not answer the end of TLS."""
+        """Close when all bytes are sent, or, after `linger`, when the peer has closed.
+
+        At the latest after a second: a dead peer does not answer the end of TLS.
+        """
         self._closing, self.writable = True, False
-        if self._transport is not None and not self._loop.is_closed():
-            self._loop.call_later(_CLOSE_SECONDS, self._transport.abort)
+        if self._transport is None or self._loop.is_closed():
+            return
+        self._loop.call_later(_CLOSE_SECONDS, self._transport.abort)
+        if not self._lingers:
             self._transport.close()
+        elif self._transport.can_write_eof():
+            self._transport.write_eof()
 
     def fileno(self) -> int:
         """Return -1: the event loop has the file descriptor."""

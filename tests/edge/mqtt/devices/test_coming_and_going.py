@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from mqtt5 import ConnectPacket, DisconnectPacket
+from mqtt5 import ConnectPacket, DisconnectPacket, PublishPacket
 
 import edge.mqtt.devices.device
 from sandbox.broker import EmbeddedBroker
@@ -360,3 +360,27 @@ async def test_a_removed_machine_is_not_counted_as_refused_any_more() -> None:
             rig.follow(machines(1))
 
             assert rig.fleet.facts().devices.refused == 0  # type: ignore[union-attr]
+
+
+@in_loop
+async def test_an_answer_that_is_not_read_any_more_costs_no_machine_its_clean_end() -> None:
+    """A PUBACK comes as the machine disconnects: the broker has the last message and DISCONNECT, and no will is due.
+
+    A socket that is closed with bytes unread is reset (RFC 1122, 4.2.2.13), and the broker's next answer fails.
+    """
+    async with connected_machines(1) as (broker, rig):
+        seen = broker.subscribe(STATUS)
+        await seen.wait(1)
+
+        def send_away(peer: Peer, packet: PublishPacket) -> bool:
+            peer.acknowledge(packet, 0)
+            rig.act("disconnect", "CNC-01")
+            return True
+
+        broker.faults.add(Rule(on=PublishPacket, actions=(send_away,), when=lambda each: each.topic == "factory/cnc"))
+        rig.offer("CNC-01 1")
+        await online(broker)
+        await until(lambda: not rig.is_up("CNC-01"), "gone")
+
+        assert said_of(seen, "CNC-01") == ["online", "offline"]
+        assert rig.fleet.facts().devices.wills_expected == 0  # type: ignore[union-attr]
