@@ -121,7 +121,7 @@ def _run(
                 - began
             )
             cut_at = began + asked.ramp_seconds + asked.steady_seconds
-            with _renewing(issuer, Path(flags[flags.index("--sat-token-path") + 1]), asked):
+            with _renewing(issuer, Path(flags[flags.index("--sat-token-path") + 1]), asked, cut_at):
                 steady_at, spent = max(time.time(), began + asked.ramp_seconds), None
                 time.sleep(max(0.0, steady_at - time.time()))
                 spent = cpu_seconds(pid)
@@ -157,10 +157,10 @@ def _run(
 
 
 @contextmanager
-def _renewing(issuer: TokenIssuer, file: Path, asked: Asked) -> Iterator[None]:
-    """Write a new token from time to time, and wait for the last one at the end."""
+def _renewing(issuer: TokenIssuer, file: Path, asked: Asked, until: float) -> Iterator[None]:
+    """Write a new token from time to time, the last one some seconds before connections are cut."""
     done = threading.Event()
-    pause = asked.steady_seconds / asked.renewals if asked.renewals else 0.0
+    pause = (until - time.time()) / (asked.renewals + 1) if asked.renewals else 0.0
 
     def renew() -> None:
         for _ in range(asked.renewals):
@@ -172,7 +172,6 @@ def _renewing(issuer: TokenIssuer, file: Path, asked: Asked) -> Iterator[None]:
     try:
         yield
         thread.join()
-        time.sleep(pause)
     finally:
         done.set()
         thread.join()
