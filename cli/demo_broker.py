@@ -21,9 +21,7 @@ from plant.definition.document.errors import (
 )
 from plant.definition.document.validation import validated
 from plant.definition.document.value_types import ListOf, Spec, only_placeholders, passes
-from sandbox.acl import Acl, AclError
-from sandbox.demo import MQTTX_WEB, PLACEHOLDERS, TOKEN_SECONDS, Clients, Demo
-from sandbox.limits import Limits
+from sandbox.demo import MQTTX_WEB, PLACEHOLDERS, TOKEN_SECONDS, Acl, AclError, Clients, Demo, Limits
 
 _USERS: Final = "users"
 _OF_LOGIN: Final = "must be text that is not empty, in quotes where it looks like something else"

@@ -17,10 +17,12 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.access import Access, Anyone, Passwords, ServiceAccountTokens
-from sandbox.acl import Acl
+from sandbox.acl import Acl, AclError
 from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer
 from sandbox.limits import Limits
+
+__all__ = ["MQTTX_WEB", "PLACEHOLDERS", "TOKEN_SECONDS", "Acl", "AclError", "Clients", "Demo", "Limits"]
 
 AIO_PORT, PLAIN_PORT, WEB_PORT = 18883, 1883, 9001
 MQTTX_WEB = "https://mqttx.app"

@@ -100,7 +100,7 @@ def commands() -> Iterator[list[str]]:
 def parts(words: list[str]) -> Iterator[list[str]]:
     """The single commands of a line."""
     line = re.sub(r" > ?\S+", "", " ".join(words)).replace("$k", "1")
-    yield from (part.split() for part in re.split(r" (?:&&|\||2>&1|2>/dev/null) ?", line))
+    yield from (part.split() for part in re.split(r" (?:&&|\||2>&1|2>/dev/null|&$) ?", line))
 
 
 def anchors(text: str) -> set[str]:

@@ -66,14 +66,15 @@ def test_all_mistakes_are_named_at_once_with_line_path_and_rule(tmp_path: Path) 
     """Those of the rules with their own lines."""
     text = (
         "users:\n  ann: x\n  '': y\nacl: |\n  topic reed a\n  user bob\n  topics read b\nlimits:\n"
-        "  receive_maximum: 0\n  windows: 3\ntoken_seconds: 1\nwebsocket_origins: [example.org]\nwelcome: '{host}'\n"
+        "  receive_maximum: 0\n  receive_maximun: 3\ntoken_seconds: 1\nwebsocket_origins: [example.org]\n"
+        "welcome: '{host}'\n"
     )
     assert mistakes(tmp_path, text) == [
         'broker.yaml:3: users."": must be a user name of one line',
         "broker.yaml:5: acl: access is read, write, readwrite or deny, not 'reed'",
         "broker.yaml:7: acl: a line begins with topic, user or pattern, not with 'topics'",
         "broker.yaml:9: limits.receive_maximum: must be at least 1, got 0",
-        "broker.yaml:10: limits.windows: is an unknown key; did you mean outgoing_window?",
+        "broker.yaml:10: limits.receive_maximun: is an unknown key; did you mean receive_maximum?",
         "broker.yaml:11: token_seconds: must be at least 10, got 1",
         f'broker.yaml:12: websocket_origins[0]: {ORIGIN}, got "example.org"',
         "broker.yaml:13: welcome: may have only {port} {websocket_port} {tls_port} {users} in braces, got {host}",
