@@ -74,6 +74,21 @@ def test_the_consumer_of_a_lane_is_told_when_it_has_messages_again(others: str) 
     assert told == ["A"]
 
 
+def test_what_is_put_back_into_a_lane_stays_in_it() -> None:
+    """Also where the machine has no lane of its own any more, and its new messages would be the plant's."""
+    known = {"A"}
+    lanes = Lanes(lambda each: each.source if each.source in known else "-")
+    queue = MessageQueue(100, store=lanes)
+    lane, plant = Lane(queue, lanes, "A"), Lane(queue, lanes, "-")
+    queue.offer(message("A", 1), message("A", 2))
+    taken = lane.take(2)
+    known.clear()
+    lane.put_back(*taken)
+    queue.offer(message("A", 3))
+
+    assert (numbers(lane.take(9)), numbers(plant.take(9))) == ([1, 2], [3])
+
+
 def test_all_of_one_lane_is_dropped_for_its_reason() -> None:
     """The others keep theirs, and the ledger has the reason."""
     queue, lane = laned()

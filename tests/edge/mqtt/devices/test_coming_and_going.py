@@ -204,6 +204,7 @@ async def test_a_machine_that_is_removed_and_added_at_once_loses_nothing() -> No
         rig.follow(machines(1))
         rig.offer(*(f"CNC-02 {number}" for number in range(20, 30)))
         rig.follow(machines(2))
+        assert rig.fleet.leaving == []
         rig.offer(*(f"CNC-02 {number}" for number in range(30, 40)))
         await seen.wait(39)
         await rig.all_up()

@@ -34,13 +34,12 @@ async def passed(gate: ConnectGate, count: int) -> list[float]:
 
 @in_loop
 async def test_connects_are_as_many_a_second_as_the_rate_says_and_not_in_lockstep() -> None:
-    """200 at 400 a second take half a second on average, each half to one and a half times its share later."""
-    times = await passed(ConnectGate(400.0), 200)
+    """40 at 50 a second take 0.8 s on average, each half to one and a half times its share later."""
+    times = await passed(ConnectGate(50.0), 40)
     gaps = [later - earlier for earlier, later in pairwise(times)]
 
-    assert 0.4 < times[-1] - times[0] < 1.5
-    assert statistics.fmean(gaps) > 0.4 / 200
-    assert statistics.pstdev(gaps) > 0.1 / 400
+    assert 0.6 < times[-1] - times[0] < 2.0
+    assert statistics.pstdev(gaps) > 0.15 / 50
 
 
 @in_loop
