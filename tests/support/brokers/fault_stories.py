@@ -20,6 +20,7 @@ from mqtt5 import PublishPacket
 import edge.mqtt.backoff
 from edge.settings.loader import Settings
 from edge.settings.types import QueuePolicy
+from plant.definition.plant_config import PlantConfig
 from sandbox.access import Access, Anyone, ServiceAccountTokens
 from sandbox.broker import EmbeddedBroker, Limits, Listener
 from sandbox.credentials import write_atomically
@@ -49,20 +50,35 @@ class Mode(NamedTuple):
 
     times: how many faults there are: many connections take their time each.
     fewest_in_flight: what a broker may allow each client.  token_seconds: from one token to the next.
+    part: of the machines, where each has a connection: they are many for a machine that runs other tests besides.
     """
 
     times: int
     fewest_in_flight: int
     token_seconds: float
+    part: int
     options: Mapping[str, object]
+
+    def plant(self) -> PlantConfig:
+        """Return a plant that says 550 messages a second, or the part of it."""
+        return busy_plant(part=self.part)
+
+    def slow_plant(self) -> PlantConfig:
+        """Return a plant that says 110 messages a second."""
+        return busy_plant(5 * 0.04 / self.part, self.part)
+
+    @property
+    def queue(self) -> int:
+        """The size of a queue that a plant fills in a second."""
+        return QUEUE // self.part
 
     def settings(self, port: int, **options: object) -> Settings:
         """Return the settings of a rig."""
         return settings_for(port, **self.options, **options)
 
 
-SHARED = Mode(20, 5, 1.0, {})
-PER_MACHINE = Mode(4, 1, 2.5, {"mqtt_connections": "per_machine", "mqtt_connect_rate": 0})
+SHARED = Mode(20, 5, 1.0, 1, {})
+PER_MACHINE = Mode(4, 1, 2.5, 4, {"mqtt_connections": "per_machine", "mqtt_connect_rate": 0})
 
 
 def new_broker(access: Access | None = None, limits: Limits | None = None) -> EmbeddedBroker:
@@ -95,7 +111,7 @@ def repeated(seen: Recorder) -> list[Received]:
 
 async def killed(mode: Mode, *, lose_sessions: bool) -> None:
     """Kill the broker and start it again, with messages in flight."""
-    async with new_broker() as broker, Rig(mode.settings(broker.port), busy_plant()) as rig:
+    async with new_broker() as broker, Rig(mode.settings(broker.port), mode.plant()) as rig:
         broker.faults.delay(ROUND_TRIP_SECONDS, times=None)
         seen = broker.subscribe(TELEMETRY)
         for number in range(1, mode.times + 1):
@@ -132,7 +148,7 @@ async def killed_with_sessions_lost(mode: Mode) -> None:
 
 async def stalled(mode: Mode) -> None:
     """An open connection falls silent; the next one is well until it falls silent too."""
-    async with new_broker() as broker, Rig(mode.settings(broker.port, mqtt_keep_alive=1), busy_plant()) as rig:
+    async with new_broker() as broker, Rig(mode.settings(broker.port, mqtt_keep_alive=1), mode.plant()) as rig:
         broker.faults.stall(nth=200, every=400, times=3)
         seen = broker.subscribe(TELEMETRY)
         await rig.connected(times=4)
@@ -148,7 +164,7 @@ async def reset_on_the_way(mode: Mode) -> None:
     """The link resets the connection at both ends, with messages under way in both directions."""
     async with new_broker() as broker:
         with Proxy(broker.port) as proxy:
-            async with Rig(mode.settings(proxy.port), busy_plant()) as rig:
+            async with Rig(mode.settings(proxy.port), mode.plant()) as rig:
                 proxy.delay(ROUND_TRIP_SECONDS / 2)
                 seen = broker.subscribe(TELEMETRY)
                 for number in range(1, mode.times + 1):
@@ -163,7 +179,7 @@ async def reset_on_the_way(mode: Mode) -> None:
 
 async def cut_in_the_middle(mode: Mode) -> None:
     """The broker takes a message, or not, and resets the connection instead of answering."""
-    async with new_broker() as broker, Rig(mode.settings(broker.port), busy_plant()) as rig:
+    async with new_broker() as broker, Rig(mode.settings(broker.port), mode.plant()) as rig:
         broker.faults.cut(nth=50, every=100, times=mode.times // 2, when=is_telemetry)
         broker.faults.cut(nth=100, every=100, times=mode.times // 2, taken=False, when=is_telemetry)
         seen = broker.subscribe(TELEMETRY)
@@ -179,7 +195,7 @@ async def receive_maximum_falls(mode: Mode) -> None:
     async with new_broker(limits=Limits(receive_maximum=100)) as broker:
         slow = broker.faults.delay(0.2, times=None)
         seen = broker.subscribe(TELEMETRY)
-        async with Rig(mode.settings(broker.port), busy_plant(5 * 0.04)) as rig:
+        async with Rig(mode.settings(broker.port), mode.slow_plant()) as rig:
             await more(seen, 200)
             await rig.all_connected(1)
             broker.limits = Limits(receive_maximum=few)
@@ -201,13 +217,13 @@ async def receive_maximum_falls(mode: Mode) -> None:
 async def refused_now_and_then(mode: Mode) -> None:
     """PUBACK 0x97 asks for a message again later, 0x87 refuses it for good. It is the painting machines that are asked:
     they report most often, so that the next row of the same machine is never far."""
-    async with new_broker() as broker, Rig(mode.settings(broker.port), busy_plant()) as rig:
+    async with new_broker() as broker, Rig(mode.settings(broker.port), mode.plant()) as rig:
         again = 2 * mode.times
         broker.faults.puback(0x97, nth=25, every=7, times=again, when=lambda one: one.topic.endswith("painting"))
         broker.faults.puback(0x87, nth=60, every=53, times=mode.times, when=is_telemetry)
         broker.faults.delay(ROUND_TRIP_SECONDS, times=None)
         seen = broker.subscribe(TELEMETRY)
-        await more(seen, 2000)
+        await more(seen, 2000 // mode.part)
         await rig.finish()
         outcome = check(rig, seen.messages)
         assert rig.ledger.refused == {0x87: mode.times}
@@ -247,7 +263,7 @@ async def tokens_in_time(mode: Mode, tokens: Tokens) -> None:
     """A new token before the fourth part of the last one is over: none ever
     expires in force, and each connection goes on."""
     tokens.write(4 * mode.token_seconds)
-    async with tokens.broker as broker, Rig(mode.settings(broker.port, **tokens.options), busy_plant(5 * 0.04)) as rig:
+    async with tokens.broker as broker, Rig(mode.settings(broker.port, **tokens.options), mode.slow_plant()) as rig:
         seen = broker.subscribe(TELEMETRY)
         await rig.connected()
         for number in range(1, mode.times + 1):
@@ -263,7 +279,7 @@ async def tokens_in_time(mode: Mode, tokens: Tokens) -> None:
 
 async def tokens_too_late(mode: Mode, tokens: Tokens) -> None:
     """Each token expires, the broker closes without a word, and only then a fresh one is there."""
-    async with tokens.broker as broker, Rig(mode.settings(broker.port, **tokens.options), busy_plant(5 * 0.04)) as rig:
+    async with tokens.broker as broker, Rig(mode.settings(broker.port, **tokens.options), mode.slow_plant()) as rig:
         broker.faults.delay(ROUND_TRIP_SECONDS, times=None)
         seen = broker.subscribe(TELEMETRY)
         for number in range(1, mode.times + 1):
@@ -289,8 +305,8 @@ class Outage(NamedTuple):
 async def outage(mode: Mode, policy: QueuePolicy) -> Outage:
     """The broker is away for three times as long as the queue lasts, and comes back."""
     async with new_broker() as broker:
-        settings = mode.settings(broker.port, queue_policy=policy, queue_size=QUEUE)
-        async with Rig(settings, busy_plant()) as rig:
+        settings = mode.settings(broker.port, queue_policy=policy, queue_size=mode.queue)
+        async with Rig(settings, mode.plant()) as rig:
             seen = broker.subscribe(TELEMETRY)
             await rig.all_connected(1)
             await more(seen)
@@ -300,7 +316,7 @@ async def outage(mode: Mode, policy: QueuePolicy) -> Outage:
             length = len(rig.notes.said) - before
             await broker.start()
             await rig.all_connected(times=2)
-            await more(seen, 3 * QUEUE)
+            await more(seen, 3 * mode.queue)
             await rig.finish()
     check(rig, seen.messages)
     arrived = {key_of(one) for one in seen.messages}
@@ -312,16 +328,16 @@ async def dropping_the_oldest(mode: Mode) -> None:
     """A full queue gives up its oldest message for each new one: what is missing begins where the outage did."""
     rig, _, missing, length = await outage(mode, QueuePolicy.DROP_OLDEST)
     assert rig.ledger.dropped == {"oldest": len(missing)}
-    assert missing[0] < QUEUE // 2 < len(missing)
-    assert len(set(missing) & set(range(length - QUEUE // 2))) > length - 2 * QUEUE
+    assert missing[0] < mode.queue // 2 < len(missing)
+    assert len(set(missing) & set(range(length - mode.queue // 2))) > length - 2 * mode.queue
 
 
 async def dropping_the_newest(mode: Mode) -> None:
     """A full queue takes nothing more: what is missing begins where the queue was full."""
     rig, _, missing, length = await outage(mode, QueuePolicy.DROP_NEWEST)
     assert rig.ledger.dropped == {"newest": len(missing)}
-    assert missing[0] > QUEUE // 2 < len(missing)
-    assert len(set(missing) & set(range(length))) > length - 2 * QUEUE
+    assert missing[0] > mode.queue // 2 < len(missing)
+    assert len(set(missing) & set(range(length))) > length - 2 * mode.queue
 
 
 async def blocking(mode: Mode) -> None:
