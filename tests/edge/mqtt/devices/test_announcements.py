@@ -222,6 +222,7 @@ async def test_another_status_topic_is_taken_for_all_of_them() -> None:
     topic = "site/{type}/{station_id}/{machine_id}/state"
     async with connected_machines(1, mqtt_status_topic=topic) as (broker, rig):
         seen = broker.subscribe("site/#")
+        await seen.wait(1)
         broker.cut()
         await rig.all_connected(2)
         await rig.finish()
