@@ -24,7 +24,7 @@ import yaml
 
 from edge.settings.environment_warnings import unknown_variables
 from edge.settings.loader import Settings
-from tests.conftest import _require_mosquitto
+from tests.conftest import require_mosquitto
 from tests.support.brokers import plugin
 from tests.support.exports import prometheus
 from tests.support.exports.linters import shellcheck, yamllint
@@ -382,7 +382,7 @@ class Broker:
 @pytest.fixture(scope="module")
 def broker(credentials: Credentials, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """Running, and healthy by its own check."""
-    _require_mosquitto()
+    require_mosquitto()
     broker = Broker(credentials, tmp_path_factory.mktemp("broker"))
     try:
         wait_until(broker.healthy, 15.0, "the broker is healthy")
