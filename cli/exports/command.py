@@ -31,6 +31,7 @@ from edge.redaction import shown
 from edge.routing import TopicError
 from edge.settings.loader import Settings
 from edge.settings.suggestions import nearest
+from edge.settings.types import Connections
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig
 
@@ -95,6 +96,7 @@ def export_of(config: PlantConfig, settings: Settings, version: str, namespace: 
         mqtt=settings.mqtt_version,
         command_address=address_of_commands(config, settings),
         status_address=settings.mqtt_status_topic,
+        has_statuses=settings.mqtt_connections is Connections.PER_MACHINE,
     )
 
 

@@ -29,7 +29,8 @@ _RULES_HEAD: Final = f"""More than {MOST_TOPICS} topics of a kind are one filter
 
 It takes effect on a listener that refers to it, such as test-listener.yaml. There, a client without a rule has no
 permission: if others use the listener too, add their rules. After adding topics to the plant, generate this again.
-Client ids are the pods' names; your own MQTT_CLIENT_ID must begin like them, or be added here.
+Client ids are the pods' names; your own MQTT_CLIENT_ID must begin like them, or be added here. So must those of
+machines, where each has a connection of its own (MQTT_DEVICE_CLIENT_ID); they may publish their status, too.
 
 The ServiceAccount belongs to the simulator alone: set serviceAccountName in deployment.yaml to it (the overlay
 deploy/overlays/authorization does). The default one, mqtt-client, is also that of Microsoft's quickstart, and is not
@@ -77,6 +78,7 @@ def _service_account(export: Export) -> dict[str, Any]:
 def _rules(export: Export) -> dict[str, Any]:
     commands = export.command_filter
     topics = published(export) + ([export.answer_filter] if commands else [])
+    topics += [export.status_filter] if export.has_statuses else []
     publish = [{"method": "Publish", "topics": topics}] if topics else []
     subscribe = [{"method": "Subscribe", "topics": [commands]}] if commands else []
     connect = {"method": "Connect", "clientIds": [f"{export.app}*"]}

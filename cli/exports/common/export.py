@@ -80,6 +80,7 @@ class Export:
     commands: the topic of commands over MQTT, with {publisher} and {machine_id}; None where they are off.
     command_address: the same, whether they are on or off; it may have {prefix}.
     status_address: the topic of a machine's status, over {prefix} {type} {machine_id} {station_id}.
+    has_statuses: whether machines publish there, as each has a connection of its own.
     acl: what access rules are wanted.
     """
 
@@ -101,6 +102,7 @@ class Export:
     mqtt: MqttVersion = MqttVersion.V5
     command_address: str = "{prefix}/commands/{publisher}/{machine_id}"
     status_address: str = STATUS_ADDRESS
+    has_statuses: bool = False
     acl: AclOptions = field(default_factory=AclOptions)
 
     @property
@@ -112,6 +114,12 @@ class Export:
     def command_filter(self) -> str | None:
         """The filter of all topics of commands; None where they are off."""
         return self.commands and self.commands.format(publisher="+", machine_id="+")
+
+    @property
+    def status_filter(self) -> str:
+        """The filter of the topics on which machines announce that they are online or offline."""
+        filled = self.status_address.format(prefix=self.prefix, type="+", machine_id="+", station_id="+")
+        return "/".join("+" if "+" in level else level for level in filled.split("/"))
 
     @property
     def answer_filter(self) -> str:

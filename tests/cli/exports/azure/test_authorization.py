@@ -90,6 +90,21 @@ def test_commands_are_subscribed_to_and_answered_where_they_are_on() -> None:
     assert "subscribes to nothing" not in authorization(on)[0].text
 
 
+@pytest.mark.parametrize(
+    ("template", "allowed_filter"),
+    [("{prefix}/status/{machine_id}", "factory/status/+"), ("{prefix}/{type}/at-{station_id}/up", "factory/+/+/up")],
+)
+def test_machines_with_a_connection_each_may_announce_themselves(template: str, allowed_filter: str) -> None:
+    """Without that, the broker refuses each of them for its last will; with one connection for all, it is not added."""
+    export = export_of(load(ROOT / "message_structure.yaml"))
+    on = replace(export, has_statuses=True, status_address=template)
+    found, before = rules(resources(on)), rules(resources(export))
+
+    assert set(found["Publish"]["topics"]) - set(before["Publish"]["topics"]) == {allowed_filter}
+    assert found["Connect"] == before["Connect"]
+    assert faults(resources(on).values()) == []
+
+
 def test_very_many_topics_are_one_filter() -> None:
     """A kind with more topics than can be listed is allowed by a filter that all of them match."""
     export = export_of(config({"cnc_machine": MOST_TOPICS + 1}), TopicLayout.MACHINE)
