@@ -127,7 +127,9 @@ def make_line(folder: Path) -> list[str]:
     plant = folder / "scenarios" / "sandbox.yaml"
     plant.write_text(plant.read_text().replace("&often 0.2", "&often 8760"))
     given = "ARGS=--log-level debug --http-port 0 --seed 1 --reload-seconds 0.2"
-    shown = subprocess.run(["make", "-n", "sandbox", given], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        ["make", "-n", "--no-print-directory", "sandbox", given], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return shlex.split(shown.stdout.rpartition("app.py")[2].replace("\\\n", " "))
 
 
