@@ -28,12 +28,16 @@ from tests.support.processes.ports import free_port
 
 Broker = Callable[[Path, TokenIssuer], AbstractContextManager[Ports]]
 
+_MESSAGE: Final = re.compile(rb'"device_id":"([^"]{1,40})","timestamp":([0-9]{10}\.[0-9]+),')
+_LONGEST_START: Final = len('"device_id":"","timestamp":1767600000.085,') + 40
 _OFFLINE: Final = re.compile(rb'"status":"offline"')
 _OFFLINE_BYTES: Final = len(b'"status":"offline"')
 _SAMPLE: Final = re.compile(r"^(edgemqttsim_[a-z_]+?)(?:_total)? ([0-9.e+]+)$", re.MULTILINE)
 _TOKEN_SECONDS: Final = 3600.0
 _LONGEST_SECONDS, _END_SECONDS, _ALONE_SECONDS = 120.0, 90.0, 5.0
 _STEADY_AFTER_SECONDS: Final = 10.0
+_FEW_WHILE_CONNECTING: Final = 0.01
+"""Messages a second of each machine until all are connected: what waits meanwhile would be late for minutes."""
 
 
 class Asked(NamedTuple):
@@ -56,7 +60,8 @@ class Storm:
     """What came of it.
 
     online_seconds: from the start of the process until all were connected.  sent: by the ledger.
-    arrived: at a subscriber.  late: of the messages in the steady part.  cpu_share: of one core, in that part.
+    arrived: different ones at a subscriber.  repeated: copies there beyond the first.
+    late: of the messages in the steady part.  cpu_share: of one core, in that part.
     connection_bytes: memory beyond that of the same plant with one connection, by connection.
     wills: at a subscriber, after the cut.  wills_expected: by the simulator.  resumed: sessions after the cut.
     back_seconds: from the cut until all were connected again.  renewed: tokens that the broker accepted.
@@ -67,6 +72,7 @@ class Storm:
     online_seconds: float
     sent: int
     arrived: int
+    repeated: int
     late: Late
     cpu_share: float
     connection_bytes: float
@@ -76,6 +82,30 @@ class Storm:
     back_seconds: float
     renewed: int
     renewals: int
+
+
+class _Distinct(FleetArrivals):
+    """Those of the machines, of which a copy that is sent again does not count: each is one of its machine's second."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.found: set[int] = set()
+
+    def count_to(self, wanted: int, seconds: float) -> int:
+        """Wait until so many different ones are there; how many there are then."""
+        deadline = time.monotonic() + seconds
+        while len(self.found) < wanted and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return len(self.found)
+
+    def _note(self, buffer: bytes, now: float) -> bytes:
+        end = 0
+        for found in _MESSAGE.finditer(buffer):
+            self.due.append(float(found[2]))
+            self.came.append(now)
+            self.found.add(hash((found[1], found[2])))
+            end = found.end()
+        return buffer[max(end, len(buffer) - _LONGEST_START + 1) :]
 
 
 class _Wills(Arrivals):
@@ -99,14 +129,14 @@ def storm(broker: Broker, asked: Asked) -> Storm:
         issuer.write_token(token, issuer.token(lifetime_seconds=_TOKEN_SECONDS))
         plant, commands = _plant_file(directory, asked), _commands_file(directory, asked)
         alone = _memory_alone(ports, plant, token)
-        with FleetArrivals(ports.plain) as arrivals, _Wills(ports.plain) as wills:
+        with _Distinct(ports.plain) as arrivals, _Wills(ports.plain) as wills:
             return _run(issuer, asked, arrivals, wills, alone, _flags(ports, plant, token, commands, asked))
 
 
 def _run(
     issuer: TokenIssuer,
     asked: Asked,
-    arrivals: FleetArrivals,
+    arrivals: _Distinct,
     wills: _Wills,
     alone: int,
     flags: tuple[str, ...],
@@ -144,6 +174,7 @@ def _run(
         online,
         sent,
         arrivals.count_to(sent, _END_SECONDS),
+        len(arrivals.came) - len(arrivals.found),
         arrivals.late_between(steady_at + _STEADY_AFTER_SECONDS, steady_end - 1.0),
         share,
         (memory - alone) / asked.machines,
@@ -222,15 +253,20 @@ def _flags(ports: Ports, plant: str, token: Path, commands: str, asked: Asked) -
 def _plant_file(directory: Path, asked: Asked) -> str:
     entry = {"count": asked.machines, "report_seconds": 1, "topic": "sensors/{machine_id}", "qos": 1}
     path = directory / "plant.yaml"
-    path.write_text(yaml.safe_dump({"message_types": {"sensor_device": entry}}), "utf-8")
+    few = {"target_rate": asked.machines * _FEW_WHILE_CONNECTING}
+    path.write_text(yaml.safe_dump({"global": few, "message_types": {"sensor_device": entry}}), "utf-8")
     return str(path)
 
 
 def _commands_file(directory: Path, asked: Asked) -> str:
-    """Write the commands that cut a part of the connections at one moment."""
+    """Write the commands that begin the full rate, and cut a part of the connections at one moment."""
     at = asked.ramp_seconds + asked.steady_seconds
     names = (f"device_{number:03}" for number in range(asked.cut))
-    lines = [orjson.dumps({"after_seconds": at, "command": "crash", "machine_id": name}) for name in names]
+    full = {"after_seconds": asked.ramp_seconds / 2, "command": "rate", "messages_per_second": asked.machines}
+    lines = [
+        orjson.dumps(full),
+        *(orjson.dumps({"after_seconds": at, "command": "crash", "machine_id": name}) for name in names),
+    ]
     path = directory / "commands.jsonl"
     path.write_bytes(b"\n".join(lines))
     return str(path)
