@@ -237,6 +237,14 @@ def test_qos_1_is_kept_for_a_persistent_session_and_qos_0_is_not(done: Done) -> 
     assert after[0]["seq"] - before[-1]["seq"] > 3
 
 
+def test_only_a_session_keeps_alarms_for_a_controller_that_is_away(done: Done) -> None:
+    """The jam, in a session's absence, is answered; the smoke, without a session, is not."""
+    answered = re.findall(r"sent \w+ to (\w+) ", done.of(5))
+
+    assert "conveyor" in answered
+    assert "env_station" not in answered
+
+
 def test_refusals_are_visible(done: Done) -> None:
     """At mosquitto, that of a subscription by what a witness receives and the intruder does not."""
     assert ": publish to factory/commands/controller/press: refused: PUBACK 0x87 Not authorized" in done.of(6)
