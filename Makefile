@@ -13,7 +13,7 @@ RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 .PHONY: help run sandbox check-plant test test-thorough test-image bench bench-plants bench-fleet bench-connections bench-year laws soak fuzz fuzz-api chaos image lint types check clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.run ## Run the factory against an embedded broker; more flags: ARGS="--duration 60"
 	@$(VENV)/bin/python app.py run --demo $(ARGS)

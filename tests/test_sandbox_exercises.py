@@ -34,6 +34,9 @@ AT_BOTH: Final = ("1 ", "2 ", "3 ", "4 ", "5 ", "8 ", "9 ", "10 ")
 """The beginnings of the headings of exercises that show the same at both brokers."""
 WATCHING: Final = "# another terminal"
 LOG: Final = "make sandbox"
+PORT: Final = "--mqtt-port 1883"
+LONG: Final = "--seconds 30s"
+"""Long enough for a student to see that nothing comes."""
 ADDRESS: Final = re.compile(r"(localhost:|port=|MQTT_PORT=)\d+")
 
 pytestmark = pytest.mark.timeout(240)
@@ -57,9 +60,10 @@ class Student(Walkthrough):
         if commands.startswith(WATCHING):
             self._watch(commands)
             return []
-        return super()._bash(
-            self._setting + commands.replace("--mqtt-broker", f"--mqtt-port {self._port} --mqtt-broker")
-        )
+        commands = commands.replace(PORT, f"--mqtt-port {self._port}").replace(LONG, "--seconds 2s")
+        if "export MQTT_PORT" in commands:
+            return []
+        return super()._bash(self._setting + commands)
 
     def _text(self, shown: str) -> list[str]:
         shown = ADDRESS.sub(r"\1...", shown)
@@ -233,6 +237,14 @@ def test_qos_1_is_kept_for_a_persistent_session_and_qos_0_is_not(done: Done) -> 
     assert topics[2] == "factory/alarms/press/vibration"
     # Three sensors are counted together.
     assert after[0]["seq"] - before[-1]["seq"] > 3
+
+
+def test_only_a_session_keeps_alarms_for_a_controller_that_is_away(done: Done) -> None:
+    """The jam, in a session's absence, is answered; the smoke, without a session, is not."""
+    answered = re.findall(r"sent \w+ to (\w+) ", done.of(5))
+
+    assert "conveyor" in answered
+    assert "env_station" not in answered
 
 
 def test_refusals_are_visible(done: Done) -> None:
