@@ -38,6 +38,7 @@ class Follower(Protocol):
 def follow(session: Session, follower: Follower, note: Callable[[str], object], clock: Clock) -> None:
     """Connect, and reconnect after each loss, until the follower is done; raises Dropped where no retry would help."""
     pause = _FIRST_SECONDS
+    session.give_up = follower.is_done
     while not follower.is_done():
         try:
             follower.opened(session.open())
@@ -50,6 +51,8 @@ def follow(session: Session, follower: Follower, note: Callable[[str], object], 
             if dropped.final:
                 raise
             if follower.is_done():
+                if not follower.has_succeeded:
+                    note(str(dropped))
                 return
             note(f"{dropped}; trying again in {pause:g} s")
             _wait(follower, pause, clock)

@@ -80,6 +80,7 @@ class Session:
 
     elapsed: seconds, monotonic.  persistent: the broker keeps the session while the client is away.
     received: messages that the caller has not taken yet, in order.
+    give_up: returns whether the caller's time is over, so that no answer is waited for any longer.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Session:
     ) -> None:
         self.broker, self.client_id = broker, client_id
         self.received: deque[Received] = deque()
+        self.give_up: Callable[[], bool] = lambda: False
         self._elapsed, self._persistent = elapsed, persistent
         self._connack: tuple[Accepted, Answer] | None = None
         self._window = _WINDOW
@@ -184,10 +186,12 @@ class Session:
         return accepted
 
     def _wait(self, is_there: Callable[[], bool], packet: str) -> None:
-        deadline = self._elapsed() + _ANSWER_SECONDS
+        began = self._elapsed()
+        deadline = began + _ANSWER_SECONDS
         while not is_there():
-            if self._elapsed() > deadline:
-                raise Dropped(f"{self.broker.address} has not answered {packet} within {_ANSWER_SECONDS:g} s")
+            if (now := self._elapsed()) > deadline or self.give_up():
+                waited = min(now - began, _ANSWER_SECONDS)
+                raise Dropped(f"{self.broker.address} has not answered {packet} within {waited:.2g} s")
             try:
                 self.step(deadline - self._elapsed())
             except Dropped:

@@ -22,7 +22,8 @@ _SHOWN: Final = 3
 class Figures:
     """Counts of the connections of machines.  clock: seconds, monotonic.
 
-    wanted, up: how many there are to be, and how many are connected.  connects: accepted so far, of `clients` machines.
+    wanted, up: how many there are to be, and how many are connected.  leaving_up: of those that are connected, how
+    many belong to machines that there no longer are.  connects: accepted so far, of `clients` machines.
     wills_expected: those that ended without our DISCONNECT, for each of which the broker publishes a will.
     refused: machines that the broker refuses for a reason that stays.  resumed: connects to a session that was kept.
     last_end: why a connection, or an attempt, has ended last; "" if none has.
@@ -30,7 +31,7 @@ class Figures:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.wanted = self.up = self.connects = self.clients = 0
-        self.wills_expected = self.refused = self.resumed = 0
+        self.wills_expected = self.refused = self.resumed = self.leaving_up = 0
         self.last_end = ""
         self._clock = clock
         self._buckets, self._sum_seconds = [0] * (len(_BOUNDS) + 1), 0.0
@@ -61,19 +62,24 @@ class Figures:
         self._ends[reason] += 1
         self.last_end = reason
 
+    @property
+    def wanted_up(self) -> int:
+        """How many are connected of those that there are to be."""
+        return self.up - self.leaving_up
+
     def status(self) -> DeviceStatus:
         """Return the counts."""
         names = (*map(str, _BOUNDS), "+Inf")
         buckets = tuple(zip(names, accumulate(map(float, self._buckets)), strict=True))
         return DeviceStatus(
-            self.wanted, self.up, self.wills_expected, self.refused, self.resumed, buckets, self._sum_seconds
+            self.wanted, self.wanted_up, self.wills_expected, self.refused, self.resumed, buckets, self._sum_seconds
         )
 
     def write_lines(self) -> None:
         """Log what has happened since the last lines, if that is some seconds ago; and once that all are connected."""
-        is_complete = self.up >= self.wanted > 0
+        is_complete = self.wanted_up >= self.wanted > 0
         if is_complete and not self._was_complete:
-            log.info("all machines are connected connections=%d after=%.1fs", self.up, self._clock() - self._began)
+            log.info("all machines are connected connections=%d after=%.1fs", self.wanted, self._clock() - self._began)
             self._connected = 0
         elif self._was_complete and not is_complete:
             self._began = self._clock()
@@ -91,5 +97,5 @@ class Figures:
             log.warning("connections of machines ended or failed count=%d: %s%s", self._ends.total(), reasons, rest)
             self._ends.clear()
         if self._connected:
-            log.info("connected machines up=%d of=%d new=%d", self.up, self.wanted, self._connected)
+            log.info("connected machines up=%d of=%d new=%d", self.wanted_up, self.wanted, self._connected)
             self._connected = 0

@@ -97,13 +97,16 @@ class DeviceFleet:
         up = [each for each in devices if each.is_up]
         blocked = [each.publisher.blocked for each in up]
         why = f": {figures.last_end}" if figures.last_end else ""
-        reason = f"{figures.up:,} of {figures.wanted:,} connections are up{why}"
+        self._count_leaving()
+        # With no machine there is nothing to connect: the HTTP port has to be reachable for who adds some.
+        connected = bool(up) or (self._is_started and not figures.wanted)
+        reason = f"{figures.wanted_up:,} of {figures.wanted:,} connections are up{why}"
         return ConnectionStatus(
-            connected=bool(up),
+            connected=connected,
             connects=figures.connects,
             token_renewals=self._renewals_before + sum(each.tokens.refreshes for each in devices),
             token_expiry=min((at for each in up if (at := each.tokens.expires_at) is not None), default=None),
-            last_reason="connected" if figures.up >= figures.wanted else reason,
+            last_reason="connected" if figures.wanted_up >= figures.wanted else reason,
             last_ack_age_seconds=None if newest is None else self._clock() - newest,
             waiting_seconds=min((wait for each in up if (wait := each.publisher.waiting_seconds)), default=0.0),
             blocked=blocked[0] if blocked and all(blocked) else None,
@@ -119,6 +122,7 @@ class DeviceFleet:
         try:
             while not self._stopping.is_set():
                 await self._look_after_all()
+                self._count_leaving()
                 self._figures.write_lines()
                 if (refused := self._refused_for_good()) is not None:
                     raise refused
@@ -191,6 +195,9 @@ class DeviceFleet:
             _ACTIONS[str(command["command"])](device, seconds if isinstance(seconds, int | float) else None)
 
     # inside
+
+    def _count_leaving(self) -> None:
+        self._figures.leaving_up = sum(device.is_up for device in self._leaving)
 
     def _kept(self, machine_id: str) -> Device | None:
         """Return the client of a machine that is here again before its last messages were sent, if there is one."""

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -432,3 +433,15 @@ def test_flags_come_before_variables_and_those_of_mqtt_before_the_reference_sand
     reference = run(1, *ALL, "--seconds", "50ms", environ=environ)
 
     assert (flag.code, variable.code, reference.code) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("command", [ALL, ("observe",), ("controller",)])
+def test_the_time_of_a_command_ends_also_while_a_broker_does_not_answer(command: Sequence[str]) -> None:
+    """It says what it was waiting for, and does not wait the ten seconds that a CONNACK may take."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        ended = run(silent.getsockname()[1], *command, "--seconds", "1s")
+
+        assert time.monotonic() - began < 5
+    assert ended.code == 1
+    assert "has not answered CONNECT within" in ended.err

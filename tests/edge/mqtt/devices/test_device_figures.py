@@ -125,6 +125,31 @@ async def test_machines_that_leave_take_nothing_from_what_was_counted() -> None:
 
 
 @in_loop
+async def test_connections_of_machines_that_leave_are_not_among_those_that_are_up() -> None:
+    """Else there would be more of them than there are to be, and all would seem to be connected while some are not."""
+    async with connected_machines(3, drain_seconds=5) as (broker, rig):
+        held = broker.faults.withhold(times=None, when=lambda each: each.topic == "factory/cnc")
+        rig.offer("CNC-03 1")
+        rig.follow(machines(1))
+        await until(lambda: "rig-CNC-02" not in broker.sessions, "an idle machine has left")
+
+        assert "rig-CNC-03" in broker.sessions
+        assert (of(rig).wanted, of(rig).up) == (1, 1)
+        held.cancel()
+
+
+@in_loop
+async def test_a_plant_without_machines_is_not_disconnected_from_the_broker() -> None:
+    """A pod that is not ready could not be reached over HTTP to add machines; a worker may have none of a few."""
+    async with connected_machines(1) as (_, rig):
+        rig.follow(machines(0))
+        await until(lambda: of(rig).up == 0, "the last one has left")
+
+        assert of(rig).wanted == 0
+        assert rig.fleet.facts().connected
+
+
+@in_loop
 async def test_the_last_acknowledgement_of_any_machine_counts_and_one_is_enough_to_be_connected() -> None:
     """Readiness and liveness look at these."""
     async with connected_machines(2) as (_, rig):
