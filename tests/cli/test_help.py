@@ -55,8 +55,9 @@ def test_help_shows_the_settings_that_are_used(
     """With each way to log in; a password in a variable has no flag."""
     secret, nowhere = tmp_path / "password", str(tmp_path / "nowhere.pem")
     secret.write_text("correct horse")
-    to_pod = {"MQTT_CA_FILE": str(pod.ca_file), "SAT_TOKEN_PATH": str(pod.token_file), "HTTP_PORT": str(free_port())}
-    user = {"MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "me", "MQTT_TLS": "false"}
+    nobody = {"HTTP_PORT": str(free_port())}
+    to_pod = nobody | {"MQTT_CA_FILE": str(pod.ca_file), "SAT_TOKEN_PATH": str(pod.token_file)}
+    user = nobody | {"MQTT_AUTH_METHOD": "USERPASS", "MQTT_USERNAME": "me", "MQTT_TLS": "false"}
     certificate = {"MQTT_AUTH_METHOD": "X509", "MQTT_CERT_FILE": nowhere, "MQTT_KEY_FILE": nowhere}
     with (
         running(pod.broker()) as secure,
