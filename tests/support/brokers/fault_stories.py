@@ -377,9 +377,9 @@ def told(mode: Mode, credentials: Credentials, folder: Path) -> dict[str, BaseEx
     """Play all stories; by name, how each failed, or None.
 
     Those with tokens take their time, and the others are played beside them, three at a time: all at once would be too
-    much for a small machine. No wait is longer than two seconds: of many machines, some are refused again and again
-    until the last one has had its turn. Every connection counts as settled, as one of ten seconds does: twenty faults in a row do
-    not add up to the minute's wait that back-off would come to. tests/edge/mqtt/test_client.py shows the back-off.
+    much for a small machine. Every connection counts as settled, as one of ten seconds does: twenty faults in a row do
+    not add up to the minute's wait that back-off would come to. Nor is any wait longer than two seconds: of many
+    machines, some are refused until the last one has had its turn. tests/edge/mqtt/test_client.py shows the back-off.
     """
 
     async def play() -> list[object]:
