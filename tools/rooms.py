@@ -70,6 +70,7 @@ edge.settings.foreign: plant.definition.files edge.settings edge.blocking edge.r
 edge.settings: edge.redaction
 edge.status: plant.telemetry
 edge.oee_sums: plant.telemetry
+edge.reported_oee: plant.telemetry
 edge.lateness:
 edge.blocking:
 edge.background_writer:
