@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from edge.reported_oee import Nameplate, ReportedOee
+from edge.reported.message_oee import Nameplate, ReportedOee
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import KindOee, MachineFilter, Message
