@@ -128,6 +128,7 @@ _LINKS = {
     "/anomalies": "the labels of faults: what was wrong, with which machine, from when to when",
     "/api/v1/machines": "machines as they are now; below it, by id, one with its signals",
     "/api/v1/machine-types": "machine types: states, signals, faults, results",
+    "/api/v1/messages": "messages as they are delivered, by topic, category, QoS and text",
     "/api/v1/plant": "the plant's YAML in force",
     "/api/v1/settings": "the options in force",
     "/api/v1/journal": "what was done to the plant, by whom and when",

@@ -112,6 +112,23 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "plant": {"machines": {"press": 4}},
     "check": {"machines": {"press": 4}, "messages_per_second": 1.333, "notes": []},
     "settings": {"settings": {"MQTT_BROKER": "localhost", "MQTT_PASSWORD": None}, "given": ["MQTT_BROKER"]},
+    "messages": {
+        "seen": 37,
+        "matched": 1,
+        "rows": [
+            {
+                "at": "2026-01-05T08:00:00.004Z",
+                "topic": "factory/telemetry/press/pressure",
+                "qos": 0,
+                "retain": False,
+                "category": "telemetry",
+                "machine_id": "press",
+                "bytes": 20,
+                "payload": '{"pressure": 121.37}',
+                "cut": False,
+            }
+        ],
+    },
     "journal": {
         "entries": [
             {
