@@ -25,7 +25,7 @@ from plant.definition.plant_config import PlantConfig
 
 if TYPE_CHECKING:
     from edge.http.server import Server
-    from edge.page.context import PageContext
+    from edge.page.figures.context import PageContext
     from edge.page.hub import Hub
 
 log = logging.getLogger("app")
@@ -179,7 +179,7 @@ class Service:
         add_api(app, api)
         add_profile(app, api, settings.http_compat)
         hub = self._hub = Hub(self._page_context(context.patience_seconds))
-        add_page(app, hub)
+        add_page(app, hub, self._backend)
         outermost = CrossOrigin(served(app), settings.cors_origins) if settings.cors_origins else served(app)
         further = _FURTHER_PORTS if self._may_move else 0
         server = Server(traced(outermost), settings.http_host, settings.http_port, further)
@@ -193,7 +193,7 @@ class Service:
         return server
 
     def _page_context(self, patience_seconds: float) -> PageContext:
-        from edge.page.context import PageContext  # noqa: PLC0415
+        from edge.page.figures.context import PageContext  # noqa: PLC0415
 
         return PageContext(
             source=self._backend,
