@@ -80,7 +80,7 @@ _SIGNALS: Final = {
 }
 _READINGS: Final = {"period_seconds": 3.0, "sent": 160, "last": "2026-01-05T07:59:58.412Z"}
 _FORM: Final = {"unit": "mm/s", "limits": [0.0, 50.0], "set_point": None, "decimals": 2, "description": None}
-EXAMPLES: Final[Mapping[str, object]] = {
+EXAMPLES: Final[dict[str, object]] = {
     "machines": {
         "now": "2026-01-05T08:00:00.000Z",
         "machines": [_MACHINE],
@@ -171,6 +171,7 @@ TAGS: Final = [
     {"name": "plant", "description": "The plant's YAML."},
     {"name": "process", "description": "The process itself."},
     {"name": "truth", "description": "What was so: figures of machines, and labels of faults."},
+    {"name": "page", "description": "What the page shows, and the stream that keeps it up to date."},
     {"name": "monitoring", "description": "Metrics and probes."},
 ]
 
