@@ -122,14 +122,15 @@ plant.definition.signals: plant.definition.document plant.models
 plant.definition.states: plant.definition.document
 plant.definition.document:
 plant.models:
-sandbox.demo: sandbox.broker sandbox.limits sandbox.access sandbox.acl sandbox.credentials
-sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
-sandbox.connections: sandbox.sessions sandbox.access sandbox.acl sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
-sandbox.sessions: sandbox.observe sandbox.protocol sandbox.limits
+sandbox.demo: sandbox.broker sandbox.lessons sandbox.limits sandbox.access sandbox.acl sandbox.credentials
+sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.lessons sandbox.protocol sandbox.limits
+sandbox.connections: sandbox.sessions sandbox.access sandbox.acl sandbox.faults sandbox.observe sandbox.lessons sandbox.protocol sandbox.limits
+sandbox.sessions: sandbox.observe sandbox.lessons sandbox.protocol sandbox.limits
 sandbox.access: sandbox.credentials sandbox.protocol
 sandbox.acl: sandbox.protocol
 sandbox.faults: sandbox.limits
-sandbox.observe:
+sandbox.observe: sandbox.lessons
+sandbox.lessons:
 sandbox.credentials:
 sandbox.protocol: sandbox.limits
 sandbox.limits:
