@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -76,6 +76,7 @@ class Service:
 
     reloader: loads the plant's file and applies it.  clock: seconds, monotonic.
     may_move: whether HTTP may take another port where its own is taken.
+    wire: what has happened on the wire as the embedded broker saw it, or None for another broker.
     """
 
     def __init__(
@@ -87,9 +88,10 @@ class Service:
         clock: Callable[[], float],
         *,
         may_move: bool = False,
+        wire: Callable[[], Mapping[str, object]] | None = None,
     ) -> None:
         self._settings, self._backend, self._reloader, self._clock = settings, backend, reloader, clock
-        self._version, self._may_move = version, may_move
+        self._version, self._may_move, self._wire = version, may_move, wire
         self._started_at = clock()
         self._control = Control(reloader.journal, backend.execute, reloader.reload, reloader.put)
         backend.obey(self._control.execute)
@@ -166,6 +168,7 @@ class Service:
             registry=context.registry,
             began=self._reloader.status().last_success,
             max_devices=settings.fleet_max_devices,
+            wire=self._wire,
         )
         add_api(app, api)
         add_profile(app, api, settings.http_compat)

@@ -112,6 +112,12 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "plant": {"machines": {"press": 4}},
     "check": {"machines": {"press": 4}, "messages_per_second": 1.333, "notes": []},
     "settings": {"settings": {"MQTT_BROKER": "localhost", "MQTT_PASSWORD": None}, "given": ["MQTT_BROKER"]},
+    "wire": {
+        "visible": True,
+        "why_not": None,
+        "addresses": {"mqtt": "localhost:1883", "websocket": "ws://localhost:9001"},
+        "facts": {"retained_got": {"count": 8, "last": "2026-01-05T08:00:00.000Z", "by": "cli-sub"}},
+    },
     "journal": {
         "entries": [
             {
