@@ -22,7 +22,8 @@ ARROWS: Final = {
         for line in """\
 app: cli.commands cli.clients cli.clients.controller cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: cli.demo_broker edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign
+cli.run: cli.demo_broker cli.demo_wire edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign
+cli.demo_wire: edge.mqtt.commands edge.routing edge.settings edge.redaction edge.timestamps messages plant.definition sandbox.demo
 cli.demo_broker: plant.definition.document sandbox.demo
 cli.run_start: edge.settings.foreign edge.runtime edge.settings edge.redaction plant.default_plant
 cli.scenario: cli.scenario.running cli.scenario.judging cli.scenario.definition cli.verify.input cli.options edge.runtime edge.mqtt.auth edge.observability edge.settings edge.redaction edge.timestamps messages plant.definition plant.definition.document
@@ -125,14 +126,15 @@ plant.definition.signals: plant.definition.document plant.models
 plant.definition.states: plant.definition.document
 plant.definition.document:
 plant.models:
-sandbox.demo: sandbox.broker sandbox.limits sandbox.access sandbox.acl sandbox.credentials
-sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
-sandbox.connections: sandbox.sessions sandbox.access sandbox.acl sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
-sandbox.sessions: sandbox.observe sandbox.protocol sandbox.limits
+sandbox.demo: sandbox.broker sandbox.lessons sandbox.limits sandbox.access sandbox.acl sandbox.credentials
+sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.lessons sandbox.protocol sandbox.limits
+sandbox.connections: sandbox.sessions sandbox.access sandbox.acl sandbox.faults sandbox.observe sandbox.lessons sandbox.protocol sandbox.limits
+sandbox.sessions: sandbox.observe sandbox.lessons sandbox.protocol sandbox.limits
 sandbox.access: sandbox.credentials sandbox.protocol
 sandbox.acl: sandbox.protocol
 sandbox.faults: sandbox.limits
-sandbox.observe:
+sandbox.observe: sandbox.lessons
+sandbox.lessons:
 sandbox.credentials:
 sandbox.protocol: sandbox.limits
 sandbox.limits:

@@ -132,6 +132,7 @@ _LINKS = {
     "/api/v1/plant": "the plant's YAML in force",
     "/api/v1/settings": "the options in force",
     "/api/v1/journal": "what was done to the plant, by whom and when",
+    "/api/v1/wire": "what clients have done at the embedded broker",
     "/docs": "all calls, to try out",
     "/redoc": "all calls, to read",
     "/openapi.json": "all calls, as an OpenAPI description",

@@ -129,6 +129,12 @@ EXAMPLES: Final[dict[str, object]] = {
             }
         ],
     },
+    "wire": {
+        "visible": True,
+        "why_not": None,
+        "addresses": {"mqtt": "localhost:1883", "websocket": "ws://localhost:9001"},
+        "facts": {"retained_got": {"count": 8, "last": "2026-01-05T08:00:00.000Z", "by": "cli-sub"}},
+    },
     "journal": {
         "entries": [
             {

@@ -210,6 +210,30 @@ class Traffic(_Form):
     rows: list[DeliveredMessage]
 
 
+class WireAddresses(_Form):
+    """Where other clients connect to the embedded broker."""
+
+    mqtt: str | None
+    websocket: str | None
+
+
+class WireFact(_Form):
+    """Something that has happened on the wire."""
+
+    count: int
+    last: Moment | None
+    by: str = Field(description="The client id with which it happened last.")
+
+
+class WireSeen(_Form):
+    """What has happened on the wire."""
+
+    visible: bool = Field(description="Whether it is seen what other clients do.")
+    why_not: str | None
+    addresses: WireAddresses
+    facts: dict[str, WireFact]
+
+
 class ProblemError(BaseModel):
     """What breaks a rule: a field of the body by its JSON pointer, a parameter, or a line of a YAML."""
 
