@@ -8,7 +8,7 @@ import pytest
 
 from edge.reported.message_oee import Nameplate, ReportedOee
 from messages import START, FactoryMessageGenerator
-from plant.definition.plant_config import PlantConfig
+from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import KindOee, MachineFilter, Message
 from tests.support.factory import flows, plants
 
@@ -65,7 +65,7 @@ def test_a_type_whose_messages_report_no_job_has_no_figures() -> None:
     """Without jobs there is neither performance nor quality, and so no OEE to compare."""
     data = plants.default()
     data["message_types"]["meter"] = {"count": 2, "report_seconds": 1, "states": {"on": {"share": 1}}}
-    plant = FactoryMessageGenerator.of(plants.parse(data), "1", start=START)
+    plant = FactoryMessageGenerator.of(parse(data), "1", start=START)
     reported = reader(plant)
     reported.add(plant.advance(START + 60))
     kinds = {each.kind for each in reported.figures()}

@@ -28,7 +28,6 @@ class Metered:
             self._listen, figures.oee, figures.refresh, figures.oee_by_kind, lambda: self.plant.config, lambda: self.now
         )
 
-    @property
     def is_read(self) -> bool:
         """Whether somebody takes what is delivered."""
         return self._listener is not None
@@ -64,9 +63,9 @@ def test_nothing_is_read_before_somebody_asks() -> None:
     """The messages of a plant that nobody looks at cost nothing."""
     metered = Metered()
     metered.advance(600)
-    assert not metered.is_read
+    assert not metered.is_read()
     asyncio.run(metered.meter.read())
-    assert metered.is_read
+    assert metered.is_read()
 
 
 def test_the_truth_beside_it_is_of_the_same_time() -> None:
@@ -87,9 +86,9 @@ def test_it_ends_a_minute_after_the_last_question() -> None:
     metered = Metered()
     asyncio.run(metered.meter.read())
     metered.advance(59)
-    assert metered.is_read
+    assert metered.is_read()
     metered.advance(2)
-    assert not metered.is_read
+    assert not metered.is_read()
     metered.advance(60)
     found = asyncio.run(looked_at(metered, minutes=1))
     assert found.start_ms >= (START + 121) * 1000
