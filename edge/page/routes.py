@@ -9,11 +9,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.http.api.errors import as_problems
-<<<<<<< HEAD
-from edge.page.hub import Hub
-from edge.page.page_files import add_files
-from edge.page.stream import EventStream
-=======
 from edge.http.api.openapi import EXAMPLES, READING, Responses, problem_responses, responses
 from edge.page.feeds import Feeds
 from edge.page.forms import OVERVIEW, STREAM, Overview
@@ -27,7 +22,6 @@ from edge.traffic import CATEGORIES, TrafficQuery
 _LONGEST_NAME: Final = 200
 _LONGEST_TOPIC: Final = 1000
 _EVENTS: Final = "text/event-stream"
->>>>>>> page-server
 
 
 def add_page(app: FastAPI, hub: Hub, source: StatusSource) -> None:
