@@ -65,6 +65,7 @@ edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
 edge.observability.tracing: edge.observability edge.installed edge.redaction edge.timestamps plant.telemetry
 edge.observability: edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
 edge.status_source: edge.reported edge.traffic edge.labels edge.delivery edge.lateness edge.status plant.telemetry plant.views plant.definition
+edge.reported: edge.oee_sums edge.status plant.telemetry
 edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.traffic edge.timestamps edge.routing edge.settings edge.status edge.blocking plant.telemetry plant.definition plant.definition.machine_types
@@ -73,7 +74,6 @@ edge.settings.foreign: plant.definition.files edge.settings edge.blocking edge.r
 edge.settings: edge.redaction
 edge.status: plant.telemetry
 edge.oee_sums: plant.telemetry
-edge.reported: edge.oee_sums edge.status plant.telemetry
 edge.lateness:
 edge.blocking:
 edge.background_writer:
