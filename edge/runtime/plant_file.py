@@ -96,7 +96,7 @@ class NotSaved(Exception):
 
 
 def why_not_writable(path: Path) -> str | None:
-    """Return why other content cannot be put in the place of a file, as far as can be told without trying, or None."""
+    """Return why other content cannot be put in the place of a file, as far as that shows without trying, or None."""
     try:
         real = path.resolve(strict=True)
         return next((why for is_so, why in _OBSTACLES if is_so(path, real)), None)

@@ -123,27 +123,22 @@ class Reloader:
         save: put the content in the place of the file's as well. Raises Problem where that cannot be.
         """
         async with self._one_at_a_time:
-            if not save:
-                return await self._load_and_apply(content, cause, _SENT)
-            try:
-                # What may fail comes first: a plant that is applied and not saved is neither one nor the other.
-                async with self._file.replacement(content, self._of_file) as commit:
-                    outcome = await self._load_and_apply(content, cause, _SENT)
-                    return outcome if outcome.errors else await self._saved(outcome, content, commit, cause)
-            except NotSaved as error:
-                why = f"{self._path.name}: cannot be saved: {error}; nothing has changed"
-                self.journal.refused({"command": "reload"}, cause, why)
-                raise Problem(409, why) from None
+            return await (self._apply_and_save(content, cause) if save else self._load_and_apply(content, cause, _SENT))
 
-    async def _saved(
-        self, outcome: ReloadOutcome, content: bytes, commit: Callable[[], Awaitable[Path]], cause: str
-    ) -> ReloadOutcome:
-        """Put content that is in force in the place of the file's; raises Problem where that cannot be."""
+    async def _apply_and_save(self, content: bytes, cause: str) -> ReloadOutcome:
+        so = "nothing has changed"
         try:
-            backup = await commit()
+            # What may fail comes first: a plant that is applied and not saved is neither one nor the other.
+            async with self._file.replacement(content, self._of_file) as commit:
+                outcome = await self._load_and_apply(content, cause, _SENT)
+                if outcome.errors:
+                    return outcome
+                so = "it is applied"
+                backup = await commit()
         except NotSaved as error:
-            log.warning("configuration applied and not saved path=%s cause=%s reason=%s", self._path, cause, error)
-            raise Problem(409, f"{self._path.name}: applied, but cannot be saved: {error}") from None
+            why = f"{self._path.name}: cannot be saved: {error}; {so}"
+            self.journal.refused({"command": "reload"}, cause, why)
+            raise Problem(409, why) from None
         self._of_file = digest(content)
         log.info("configuration saved path=%s cause=%s backup=%s", self._path, cause, backup)
         return replace(outcome, saved=self._path.name, backup=backup.name)
