@@ -127,8 +127,7 @@ class Reloader:
 
     async def _apply_and_save(self, content: bytes, cause: str) -> ReloadOutcome:
         so = "nothing has changed"
-        try:
-            # What may fail comes first: a plant that is applied and not saved is neither one nor the other.
+        try:  # what may fail comes first: a plant that is applied and not saved is neither one nor the other
             async with self._file.replacement(content, self._of_file) as commit:
                 outcome = await self._load_and_apply(content, cause, _SENT)
                 if outcome.errors:
@@ -136,9 +135,9 @@ class Reloader:
                 so = "it is applied"
                 backup = await commit()
         except NotSaved as error:
-            why = f"{self._path.name}: cannot be saved: {error}; {so}"
-            self.journal.refused({"command": "reload"}, cause, why)
-            raise Problem(409, why) from None
+            problem = Problem(409, f"{self._path.name}: cannot be saved: {error}; {so}")
+            self.journal.refused({"command": "reload"}, cause, str(problem))
+            raise problem from None
         self._of_file = digest(content)
         log.info("configuration saved path=%s cause=%s backup=%s", self._path, cause, backup)
         return replace(outcome, saved=self._path.name, backup=backup.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -189,6 +188,4 @@ def test_the_log_says_where_it_was_saved(plant: Plant) -> None:
     """And where what was there before is."""
     plant.save()
 
-    assert re.search(
-        rf"configuration saved path={plant.path} cause=http 127.0.0.1 backup=\S+mine.yaml.bak", plant.daemon.log
-    )
+    plant.daemon.says(rf"configuration saved path={plant.path} cause=http 127.0.0.1 backup=\S+mine.yaml.bak")
