@@ -226,9 +226,9 @@ class ReloadOutcome:
 
 
 class PlantFileStatus(NamedTuple):
-    """The plant's file. name: without its folder.  why_not_writable: why it cannot be saved, or None where it can."""
+    """The plant's file. name: without its folder, None for a pipe.  why_not_writable: None where it can be saved."""
 
-    name: str
+    name: str | None
     why_not_writable: str | None
 
 

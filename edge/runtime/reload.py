@@ -69,7 +69,7 @@ class Reloader:
         self.journal = journal or Journal(wall_clock)
         self._path, self._load, self._apply, self.wall_clock = path, load, apply, wall_clock
         self._current, self._file = current, PlantFile(path)
-        self._of_file = current.digest
+        self._of_file, self._is_file = current.digest, current.followed
         self._accepted = self._rejected = 0
         self._last_success = wall_clock()
         self._last_rejected: tuple[bytes | None, tuple[str, ...]] | None = None
@@ -81,8 +81,8 @@ class Reloader:
         return ReloadStatus(self._accepted, self._rejected, self._last_success)
 
     def file_status(self) -> PlantFileStatus:
-        """Return the name of the plant's file, and whether it can be saved."""
-        return PlantFileStatus(self._path.name, self._file.why_not_writable)
+        """Return the name of the plant's file, unless that was a pipe, and whether it can be saved."""
+        return PlantFileStatus(self._path.name if self._is_file else None, self._file.why_not_writable)
 
     async def follow(self, interval_seconds: float) -> None:
         """Apply changes of the file for as long as the process runs, checking it at this interval."""
