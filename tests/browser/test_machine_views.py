@@ -98,7 +98,7 @@ def test_a_filter_that_the_plant_refuses_is_named(open_page: Open, presses: Simu
     page = open_page(presses, "/#/machines?state=runing")
     watch_of(page).allowed.add(422)
 
-    expect(page.get_by_text('✕ state: no such state; did you mean "running"?')).to_be_visible()
+    expect(page.get_by_text('✕ state: no such state; did you mean running?')).to_be_visible()
     page.get_by_label("State").select_option("running")
     expect(rows(page)).to_have_count(50)
 
@@ -191,7 +191,7 @@ def test_what_others_do_to_a_machine_is_listed_with_its_answer(open_page: Open, 
     """And what they do to other machines is not."""
     page = open_page(presses, "/#/machines/PRESS-08")
     journal = card(page, "Journal of this machine")
-    expect(journal).to_contain_text("No commands to this machine yet.")
+    expect(journal).to_contain_text("No commands yet.")
     presses.command(command="stop", machine_id="PRESS-09")
     presses.command(command="set_point", machine_id="PRESS-08", signal="feed", value=200)
 
