@@ -36,7 +36,7 @@ _LEAST_SECONDS: Final = 2.0
 
 
 class Watched(NamedTuple):
-    """A view over some minutes.  found: at the beginning and after each part.  core: the share of one that it needed."""
+    """A view over some minutes.  found: at the beginning and after each part.  core: the share that it needed."""
 
     view: str
     minutes: float
