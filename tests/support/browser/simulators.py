@@ -15,6 +15,8 @@ import httpx
 from tests.support.processes.daemon import ROOT, DaemonProcess
 from tests.support.processes.ports import free_port
 
+PLANTS: Final = ROOT / "tests" / "support" / "browser" / "plants"
+"""Plants of these tests."""
 SANDBOX: Final = (
     *("--demo-broker", "scenarios/sandbox/broker.yaml", "--message-config-path", "scenarios/sandbox.yaml"),
     *("--mqtt-connections", "per_machine", "--mqtt-device-client-id", "{machine_id}", "--mqtt-commands"),
