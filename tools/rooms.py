@@ -48,24 +48,24 @@ cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant
 cli.scenario.definition: cli.arguments edge.routing edge.settings edge.timestamps plant.interventions plant.definition plant.definition.document
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
-edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views
-edge.runtime: edge.page edge.control edge.http edge.http.compat edge.mqtt.devices edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.definition.files plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands
+edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views edge.traffic
+edge.runtime: edge.control edge.http edge.http.compat edge.mqtt.devices edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.definition.files plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands edge.traffic edge.page
 edge.page: edge.http.api edge.http edge.control edge.observability edge.labels edge.delivery edge.lateness edge.status_source edge.status edge.settings edge.blocking edge.redaction edge.timestamps plant.views plant.forecast plant.telemetry plant.definition
 edge.http.compat: edge.http.compat.enms edge.http edge.http.api edge.control edge.observability.tracing edge.blocking edge.settings plant.definition.machine_types
 edge.http.compat.enms: edge.http.api edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.machines plant.definition plant.definition.machine_types plant.definition.document
 edge.http.api: edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
 edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
-edge.mqtt.devices: edge.mqtt.commands edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction edge.timestamps plant.definition plant.telemetry
-edge.mqtt.commands: edge.control edge.mqtt edge.mqtt.protocol edge.observability edge.observability.tracing edge.routing edge.settings edge.status edge.redaction edge.timestamps messages plant.interventions plant.reports plant.telemetry plant.definition plant.definition.machine_types
+edge.mqtt.devices: edge.mqtt.commands edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction edge.timestamps plant.definition plant.telemetry edge.traffic
+edge.mqtt.commands: edge.control edge.mqtt edge.mqtt.protocol edge.observability edge.observability.tracing edge.routing edge.settings edge.status edge.redaction edge.timestamps messages plant.interventions plant.reports plant.telemetry plant.definition plant.definition.machine_types edge.traffic edge.delivery
 edge.control: edge.status edge.observability.tracing edge.redaction edge.timestamps messages plant.interventions plant.definition plant.trial
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.observability.tracing edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
 edge.observability.tracing: edge.observability edge.installed edge.redaction edge.timestamps plant.telemetry
 edge.observability: edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
-edge.status_source: edge.labels edge.delivery edge.lateness edge.status plant.telemetry plant.views plant.definition
+edge.status_source: edge.traffic edge.labels edge.delivery edge.lateness edge.status plant.telemetry plant.views plant.definition
 edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
-edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
+edge.delivery: edge.traffic edge.timestamps edge.routing edge.settings edge.status edge.blocking plant.telemetry plant.definition plant.definition.machine_types
 edge.routing: edge.settings plant.telemetry
 edge.settings.foreign: plant.definition.files edge.settings edge.blocking edge.redaction plant.definition.document
 edge.settings: edge.redaction
@@ -76,6 +76,7 @@ edge.blocking:
 edge.background_writer:
 edge.redaction:
 edge.timestamps:
+edge.traffic:
 edge.startup:
 edge.installed:
 messages: plant.views plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from edge.http.api.errors import as_problems
-from edge.page.files import add_files
+from edge.page.page_files import add_files
 from edge.page.hub import Hub
 from edge.page.stream import EventStream
 

@@ -67,6 +67,7 @@ class WorkerSupervisor(Readings):
         drain_seconds: float,
         start_ms: int = 0,
     ) -> None:
+        super().__init__()
         self.start_ms = start_ms
         self.ledger, self.lateness, self.seed = Ledger(), Lateness(), seed
         self._workers, self._about, self._clock, self._drain_seconds = workers, about, clock, drain_seconds

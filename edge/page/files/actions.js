@@ -49,7 +49,7 @@ function fieldOf(spec, id) {
 
 /**
  * Return a form that sends a command: {node, update(now, why)}. target: {name: value} that is sent with it, as a function.
- * why: a reason why it is not possible, beside those of the action itself.
+ * why: a reason why it is not possible that is shown elsewhere, once for all actions.
  */
 export function actionForm(action, context, target = () => ({})) {
   const id = newId("act");
@@ -120,6 +120,7 @@ export function actionForm(action, context, target = () => ({})) {
     known = whyNot ? null : now;
     reason = whyNot || action.why?.(now) || null;
     write(why, reason ?? action.hint?.(now) ?? "");
+    why.classList.toggle("visually-hidden", Boolean(whyNot)); // shown once for all
     set(button, "aria-disabled", reason ? "true" : null);
     for (const each of fields) each.update(known, values);
   }

@@ -96,9 +96,8 @@ export const CLEAR_ALL = {...CLEAR, fields: [], button: null};
 const connection = (command, title, ...fields) => ({command, title, why: shared, fields});
 
 export const MACHINE_GROUPS = [
-  ["State", [SET_STATE]],
+  ["State and set points", [SET_STATE, SET_POINT]],
   ["Faults", [INJECT, CLEAR]],
-  ["Set points", [SET_POINT]],
   [
     "Connection",
     [

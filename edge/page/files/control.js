@@ -32,7 +32,7 @@ function mount(root, context, argument) {
       {class: "stack"},
       notice,
       el("section", {class: "card chosen"}, el("h2", {}, "A machine"), el("div", {class: "chosen-row"}, picker.node, summary), quick.node),
-      el("div", {class: "grid"}, groups.map(([title, forms]) => card(title, forms))),
+      el("div", {class: "grid fit"}, groups.map(([title, forms]) => card(title, forms))),
       card("The plant", plant, "plant-actions"),
       el("section", {class: "card"}, el("h2", {}, "Journal"), journal.node),
     ),
@@ -49,7 +49,7 @@ function mount(root, context, argument) {
   }
 
   function why() {
-    if (chosen === null) return "Choose a machine first.";
+    if (chosen === null) return "Choose a machine: its commands are possible then.";
     if (error !== null) return "There is no such machine.";
     return now.type === null ? "Loading." : null;
   }
@@ -70,7 +70,7 @@ function mount(root, context, argument) {
   function summarised() {
     if (error !== null) return el("span", {class: "bad"}, `✕ ${error}`);
     const {machine, type} = now;
-    if (machine === null) return el("span", {class: "muted"}, chosen === null ? "None is chosen yet." : "Loading.");
+    if (machine === null) return el("span", {class: "muted"}, why());
     const producing = type?.states.find((each) => each.produces)?.name ?? null;
     const faults = machine.faults.map(({fault}) => fault).join(", ");
     return [

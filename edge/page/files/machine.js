@@ -1,4 +1,4 @@
-// The machines: a list with filters, a page at a time; and one machine, in a module of its own.
+// The machines: a list with filters, a page at a time. One machine is in a module of its own.
 import {stateClass} from "./charts.js";
 import {followTypes} from "./commands.js";
 import {el, set, show, write} from "./dom.js";
@@ -9,7 +9,7 @@ const PAGE = 50;
 const AGAIN_MS = 4000;
 const SLOW_MS = 300;
 const PAUSE_MS = 200;
-const COLUMNS = ["Machine", "Type", "State", "For", "Job", "Faults", "Alarms"];
+const PARAMETERS = {type: "machine_type", state: "state", fault: "fault", text: "text"}; // in the page's address: in the call's
 
 export const view = {
   path: "machines",
@@ -19,21 +19,26 @@ export const view = {
 
 function mountList(root, context) {
   const {live, api} = context;
-  const given = new URLSearchParams(location.hash.split("?")[1] ?? "");
-  const filters = {
-    type: filter("Type", "All types", given.get("type")),
-    state: filter("State", "All states", given.get("state")),
-    fault: filter("Fault", "Any or none", given.get("fault")),
+  const given = new URLSearchParams(location.hash.split("?")[1]);
+  const attributes = (name) => ({id: `filter-${name}`});
+  const inputs = {
+    type: el("select", attributes("type")),
+    state: el("select", attributes("state")),
+    fault: el("select", attributes("fault")),
+    text: el("input", {...attributes("text"), type: "search", spellcheck: "false", autocomplete: "off", value: given.get("text") ?? ""}),
   };
-  const text = el("input", {id: "filter-text", type: "search", spellcheck: "false", autocomplete: "off", value: given.get("text") ?? ""});
+  const labels = {type: "Type", state: "State", fault: "Fault", text: "Part of the id"};
+  const fields = Object.entries(inputs).map(([name, input]) => el("div", {class: "field"}, el("label", {for: input.id}, labels[name]), input));
   const rows = el("tbody");
-  const table = el("table", {class: "data machines"}, el("thead", {}, el("tr", {}, COLUMNS.map((each) => el("th", {scope: "col"}, each)))), rows);
+  const heads = ["Machine", "Type", "State", "For", "Job", "Faults and alarms"].map((each) => el("th", {scope: "col"}, each));
+  const table = el("table", {class: "data machines"}, el("thead", {}, el("tr", {}, heads)), rows);
   const note = el("p", {class: "empty"}, "Loading.");
-  const summary = el("p", {class: "muted"});
-  const back = el("button", {type: "button", on: {click: () => turnTo(before.pop())}}, "Previous");
-  const forth = el("button", {type: "button", on: {click: () => turnTo(next, before.push(page))}}, "Next");
-  const shown = new Map();
-  const before = [];
+  const range = el("p", {class: "muted"});
+  const back = el("button", {type: "button", on: {click: () => load(before.pop())}}, "Previous");
+  const forth = el("button", {type: "button", on: {click: () => load(next, before.push(page))}}, "Next");
+  const shown = new Map(); // rows by id
+  const before = []; // the pages before this one
+  let types = [];
   let page = null;
   let next = null;
   let turn = 0;
@@ -45,156 +50,128 @@ function mountList(root, context) {
     el(
       "div",
       {class: "card stack"},
-      el(
-        "form",
-        {class: "filters", role: "search", on: {submit: (event) => event.preventDefault()}},
-        Object.values(filters).map((each) => each.node),
-        el("div", {class: "field"}, el("label", {for: "filter-text"}, "Part of the id"), text),
-      ),
+      el("form", {class: "filters", role: "search", on: {submit: (event) => event.preventDefault()}}, fields),
       el("div", {class: "scroll-x"}, table),
       note,
-      el("nav", {class: "row", "aria-label": "Pages of machines"}, back, forth, summary),
+      el("nav", {class: "row", "aria-label": "Pages of machines"}, back, forth, range),
     ),
   );
 
-  const wanted = () => ({
-    machine_type: filters.type.value(),
-    state: filters.state.value(),
-    fault: filters.fault.value(),
-    text: text.value.trim(),
-  });
-  const isFiltered = () => Object.values(wanted()).some(Boolean);
+  const wanted = () => Object.entries(inputs).map(([name, {value}]) => [name, value.trim()]).filter(([, value]) => value);
 
   function restart() {
-    const found = Object.entries({type: filters.type.value(), state: filters.state.value(), fault: filters.fault.value(), text: text.value.trim()});
-    const query = new URLSearchParams(found.filter(([, value]) => value)).toString();
+    const query = new URLSearchParams(wanted()).toString();
     history.replaceState(null, "", `#/machines${query && `?${query}`}`);
     before.length = 0;
-    turnTo(null);
+    load(null);
   }
 
-  function turnTo(path) {
-    page = path ?? null;
-    load();
-  }
-
-  async function load() {
+  async function load(path) {
     clearTimeout(timer);
     const mine = (turn += 1);
-    const asked = new URLSearchParams(Object.entries({...wanted(), limit: PAGE}).filter(([, value]) => value));
     const begin = performance.now();
+    const asked = new URLSearchParams([...wanted().map(([name, value]) => [PARAMETERS[name], value]), ["limit", PAGE]]);
+    page = path;
     try {
-      const found = await api.get(page ?? `/api/v1/machines?${asked}`);
+      const found = await api.get(path ?? `/api/v1/machines?${asked}`);
       if (mine !== turn) return;
       next = found.next ?? null;
       list(found);
     } catch (error) {
       if (mine !== turn) return;
-      show(rows);
-      shown.clear();
-      say(`✕ ${error.detail ?? error.message}`);
       next = null;
+      shown.clear();
+      show(rows);
+      say(`✕ ${error.detail ?? error.message}`);
     }
     set(back, "disabled", page === null);
     set(forth, "disabled", next === null);
-    const pause = performance.now() - begin > SLOW_MS ? 10 * AGAIN_MS : AGAIN_MS;
-    timer = setTimeout(again, pause);
+    timer = setTimeout(again, performance.now() - begin > SLOW_MS ? 10 * AGAIN_MS : AGAIN_MS);
   }
 
   function again() {
-    if (document.visibilityState === "visible") load();
+    if (document.visibilityState === "visible") load(page);
     else timer = setTimeout(again, AGAIN_MS);
   }
 
-  function say(what) {
-    write(note, what ?? "");
-    note.hidden = !what;
-    table.hidden = Boolean(what);
+  function say(text) {
+    write(note, text);
+    note.hidden = text === "";
+    table.hidden = text !== "";
   }
 
   function list({now, machines}) {
-    const kept = machines.map((machine) => rowOf(machine, now));
-    const ids = new Set(machines.map((each) => each.machine_id));
-    for (const id of [...shown.keys()].filter((each) => !ids.has(each))) shown.delete(id);
-    if (kept.length !== rows.childNodes.length || kept.some((row, place) => row !== rows.childNodes[place])) show(rows, kept);
-    const none = isFiltered() ? "No machine is like this now. Choose fewer filters." : "The plant has no machines. Add some in the command centre: number of machines.";
-    say(machines.length ? null : none);
+    const kept = new Map(machines.map((machine) => [machine.machine_id, rowOf(machine, now)]));
+    const nodes = [...kept.values()].map((each) => each.node);
+    shown.clear();
+    kept.forEach((row, id) => shown.set(id, row));
+    if (nodes.length !== rows.children.length || nodes.some((node, place) => node !== rows.children[place])) show(rows, nodes);
+    const isFiltered = wanted().length > 0;
+    const none = isFiltered ? "No machine is like this now. Choose fewer filters." : "The plant has no machines. The command centre can add some.";
+    say(nodes.length ? "" : none);
     const first = before.length * PAGE + 1;
-    const range = machines.length ? `${number(first)} to ${number(first + machines.length - 1)}` : "";
-    write(summary, range && `${range}${isFiltered() ? "" : ` of ${number(live.overview?.machines)}`}, as of now`);
+    const total = isFiltered ? "" : ` of ${number(live.overview?.machines)}`;
+    write(range, nodes.length ? `${number(first)} to ${number(first + nodes.length - 1)}${total}` : "");
   }
 
   function rowOf(machine, now) {
     const row = shown.get(machine.machine_id) ?? newRow(machine);
-    const producing = live.overview?.types?.[machine.machine_type]?.producing;
-    set(row.dot, "class", `dot ${stateClass(machine.state, producing)}`);
-    const {job, faults, alarms} = machine;
-    [
-      words(machine.state),
+    const {state, job, faults, alarms} = machine;
+    set(row.dot, "class", `dot ${stateClass(state, live.overview?.types?.[machine.machine_type]?.producing)}`);
+    const cells = [
+      words(state),
       since(machine.since, now),
       job ? `${job.kind ?? job.id} ${percent(job.progress, 0)}` : "–",
-      faults.length ? `✕ ${faults.map((each) => each.fault).join(", ")}` : "none",
-      alarms.length ? `⚠ ${alarms.join(", ")}` : "none",
-    ].forEach((each, place) => write(row.cells[place], each));
-    set(row.cells[3], "class", faults.length ? "bad" : "muted");
+      faults.length ? `✕ ${faults.map((each) => each.fault).join(", ")} ` : "",
+      alarms.length ? `⚠ ${alarms.join(", ")}` : faults.length ? "" : "none",
+    ];
+    cells.forEach((text, place) => write(row.cells[place], text));
     set(row.cells[4], "class", alarms.length ? "warn" : "muted");
-    return row.node;
-  }
-
-  function newRow({machine_id: id, machine_type: kind}) {
-    const dot = el("span", {class: "dot"});
-    const state = el("span");
-    const cells = [el("td"), el("td"), el("td"), el("td")];
-    const link = el("a", {href: `#/machines/${encodeURIComponent(id)}`}, id);
-    const node = el("tr", {}, el("th", {scope: "row"}, link), el("td", {}, kind), el("td", {class: "state"}, dot, " ", state), cells);
-    const row = {node, dot, cells: [state, ...cells]};
-    shown.set(id, row);
     return row;
   }
 
-  function onTypes({types}) {
-    const distinct = (names) => [...new Set(names)];
-    const kind = filters.type.value();
-    const chosen = types.filter((each) => !kind || each.machine_type === kind);
-    filters.type.offer(types.map((each) => each.machine_type));
-    const there = chosen.flatMap((each) => Object.keys(live.overview?.types?.[each.machine_type]?.states ?? {}));
-    filters.state.offer(distinct([...chosen.flatMap((each) => each.states.map(({name}) => name)), ...there, "stopped"]));
-    filters.fault.offer(distinct(chosen.flatMap((each) => [...each.faults, ...each.wear].map(({name}) => name))));
-    known = {types};
+  function newRow({machine_id: id, machine_type: kind}) {
+    const dot = el("span");
+    const [state, faults, alarms] = [el("span"), el("span", {class: "bad"}), el("span")];
+    const [age, job] = [el("td"), el("td")];
+    const link = el("a", {href: `#/machines/${encodeURIComponent(id)}`}, id);
+    const node = el("tr", {}, el("th", {scope: "row"}, link), el("td", {}, kind), el("td", {}, dot, " ", state), age, job, el("td", {}, faults, alarms));
+    return {node, dot, cells: [state, age, job, faults, alarms]};
   }
 
-  let known = null;
-  const typed = () => {
-    clearTimeout(timer);
-    timer = setTimeout(restart, PAUSE_MS);
-  };
-  text.addEventListener("input", typed);
-  for (const each of Object.values(filters)) {
-    each.input.addEventListener("change", () => {
-      if (known) onTypes(known);
-      restart();
+  /** Offer what the types have that are chosen. A choice from the page's address is kept, also where nothing has it. */
+  function offer() {
+    const chosen = inputs.type.value || given.get("type") || "";
+    const own = types.filter((each) => !chosen || each.machine_type === chosen);
+    const states = own.flatMap((each) => [...each.states.map(({name}) => name), ...Object.keys(live.overview?.types?.[each.machine_type]?.states ?? {})]);
+    options("type", "All types", types.map((each) => each.machine_type));
+    options("state", "All states", [...states, "stopped"]);
+    options("fault", "With or without", own.flatMap((each) => [...each.faults, ...each.wear].map(({name}) => name)));
+    for (const name of Object.keys(inputs)) given.delete(name);
+  }
+
+  function options(name, none, values) {
+    const chosen = inputs[name].value || given.get(name) || "";
+    const all = new Set(chosen ? [...values, chosen] : values);
+    show(inputs[name], el("option", {value: ""}, none), [...all].map((value) => el("option", {value}, value)));
+    inputs[name].value = chosen;
+  }
+
+  for (const input of Object.values(inputs)) {
+    input.addEventListener("input", () => {
+      clearTimeout(timer);
+      turn += 1;
+      if (input === inputs.type) offer();
+      timer = setTimeout(restart, input === inputs.text ? PAUSE_MS : 0);
     });
   }
-  const end = followTypes(context, onTypes, (error) => context.announce(`Filters: ${error.detail ?? error.message}`));
-  load();
+  const failed = (error) => context.announce(`Filters: ${error.detail ?? error.message}`);
+  const end = followTypes(context, (known) => offer((types = known.types)), failed);
+  offer();
+  load(null);
   return () => {
     end();
     clearTimeout(timer);
     turn += 1;
   };
-}
-
-/** Return a filter: a select whose first choice is none. given: what it is set to, also before it is offered. */
-function filter(label, none, given) {
-  const id = `filter-${label.toLowerCase()}`;
-  const input = el("select", {id});
-  const offer = (names) => {
-    const chosen = input.value || given || "";
-    given = null;
-    const all = chosen && !names.includes(chosen) ? [...names, chosen] : names;
-    show(input, el("option", {value: ""}, none), all.map((name) => el("option", {value: name}, name)));
-    input.value = chosen;
-  };
-  offer([]);
-  return {input, offer, node: el("div", {class: "field"}, el("label", {for: id}, label), input), value: () => input.value};
 }
