@@ -20,7 +20,7 @@ _PROBLEMS: Final[Mapping[int, str]] = {
     401: "No token, or not the one in HTTP_TOKEN_FILE.",
     403: "Not from this machine, and no HTTP_TOKEN_FILE is set; or that file contains no token.",
     404: "There is no such machine.",
-    409: "The first request with this Idempotency-Key is at work.",
+    409: "The first request with this Idempotency-Key is at work; or the plant's file cannot be saved.",
     413: "The body is too long.",
     422: "A rule is broken; nothing has changed. `errors` has each place and its rule.",
     500: "An error of the simulator; its log has it.",

@@ -161,6 +161,8 @@ class Applied(_Form):
     """The machines now running, by type."""
 
     machines: dict[str, int]
+    saved: str = Field("", description="The name of the plant's file, where it was saved.")
+    backup: str = Field("", description="Beside it, with what it had before.")
 
 
 class Checked(_Form):

@@ -53,7 +53,7 @@ def control(
     async def load(_: str) -> ReloadOutcome:
         return ReloadOutcome()
 
-    async def put(_content: bytes, _by: str) -> ReloadOutcome:
+    async def put(_content: bytes, _by: str, *, save: bool) -> ReloadOutcome:
         return ReloadOutcome()
 
     return Control(journal, execute, load, put)

@@ -241,10 +241,10 @@ def test_a_yaml_is_checked(shown: Shown, client: httpx.Client) -> None:
 class Slow(Shown):
     """One that takes some time for a YAML."""
 
-    async def put(self, content: bytes, by: str) -> ReloadOutcome:
+    async def put(self, content: bytes, by: str, *, save: bool = False) -> ReloadOutcome:
         """Take some time."""
         await asyncio.sleep(0.02)
-        return await super().put(content, by)
+        return await super().put(content, by, save=save)
 
     async def check(self, content: bytes) -> CheckOutcome:
         """Take some time."""
