@@ -101,12 +101,14 @@ EXAMPLES: Final[Mapping[str, object]] = {
                 "job": {"product": "part", "kinds": ["panel"], "results": {"good": {"good": True}}},
                 "signals": {"vibration": {**_FORM, "shown": True}},
                 "set_points": {},
+                "commands": [{"name": "maintenance", "state": "maintenance", "latched": True}],
                 "faults": [{"name": "bearing_damage", "effects": ["vibration"], "signal": None}],
                 "wear": [],
                 "alarms": [],
                 "messages": [{"kind": "press", "topic": "{prefix}/press", "period_seconds": 3.0}],
             }
-        ]
+        ],
+        "events": [{"message_type": "customer_order", "enabled": True}],
     },
     "command": {"at": "2026-01-05T08:00:00.000Z", "answer": {"machine_id": "CNC-03", "state": "stopped"}},
     "plant": {"machines": {"press": 4}},

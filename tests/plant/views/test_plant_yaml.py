@@ -10,8 +10,8 @@ import pytest
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, load_content
 from plant.views.plant_yaml import yaml_in_force
-from plant.views.type_view import known_causes, known_states, type_views
-from tests.support.factory.acted_on import press, read
+from plant.views.type_view import event_views, known_causes, known_states, type_views
+from tests.support.factory.acted_on import plain, press, read
 from tests.support.processes.daemon import ROOT
 
 DEFAULT = (ROOT / "message_structure.yaml").read_bytes()
@@ -79,6 +79,29 @@ def test_a_machine_type_is_described_with_what_one_can_ask_of_it() -> None:
     assert {"name": "temperature.stuck", "effects": [], "signal": "temperature"} in found["faults"]
     assert [each["name"] for each in (*found["faults"], *found["wear"])] == known_causes(config)
     assert {"faulted", "stopped", "planned_stop"} <= {*known_states(config)}
+
+
+def test_a_machine_type_is_described_with_the_commands_of_its_own() -> None:
+    """Each with the state that it sets, and whether the machine stays there."""
+    commands = {"stop": {"state": "running", "latched": True}, "go": {"state": "running"}}
+    (found,) = type_views(read(press(commands=commands)))
+
+    assert found["commands"] == [
+        {"name": "stop", "state": "running", "latched": True},
+        {"name": "go", "state": "running", "latched": False},
+    ]
+
+
+def test_messages_that_are_of_no_machine_type_can_be_switched_too() -> None:
+    """Orders and reports, where the YAML has them, as they are switched."""
+    config = read(plain())
+
+    assert event_views(config) == [
+        {"message_type": "customer_order", "enabled": True},
+        {"message_type": "dispatch", "enabled": True},
+        {"message_type": "oee", "enabled": True},
+    ]
+    assert event_views(read(press())) == []
 
 
 @pytest.mark.parametrize("path", sorted(map(str, (ROOT / "scenarios").glob("*.yaml"))))
