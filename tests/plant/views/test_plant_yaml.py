@@ -87,7 +87,7 @@ ALIAS = "  a: &a\n    enabled: true # both\n    report_seconds: 3\n    signals: 
         (
             f"# ours\nmessage_types:\n{PRESS}",
             [{"command": "scale", "message_type": "press", "count": 3}, {"command": "rate", "messages_per_second": 9}],
-            "# ours\nglobal: {machine_counts: {press: 3}, target_rate: 9.0}\nmessage_types:\n  press:\n    report_seconds: 3 # s",
+            "# ours\nglobal: {machine_counts: {press: 3}, target_rate: 9.0}\nmessage_types:\n  press:\n    report",
         ),
         (
             f"message_types:\n{ALIAS}",
