@@ -41,6 +41,7 @@ from plant.definition.plant_config import PlantConfig, PlantConfigError
 from plant.forecast.rate_forecast import Forecast, forecast
 
 if TYPE_CHECKING:
+    from cli.demo_wire import DemoWire
     from sandbox.demo import Demo
 
 log = logging.getLogger("app")
@@ -81,6 +82,7 @@ async def _demo(options: RunOptions, environ: Mapping[str, str]) -> int:
         raise UsageError(f"--demo {lacking}")
     try:
         from cli.demo_broker import demo_of  # noqa: PLC0415 - installed for demos only
+        from cli.demo_wire import DemoWire  # noqa: PLC0415
     except ModuleNotFoundError:
         raise UsageError(_NOT_IN_IMAGE) from None
     made, welcome = demo_of(options.demo_broker)
@@ -88,7 +90,8 @@ async def _demo(options: RunOptions, environ: Mapping[str, str]) -> int:
         if flags := [name for name in map(str.lower, demo.environ) if options.flags.get(name) is not None]:
             raise UsageError(f"--{flags[0].replace('_', '-')}: --demo starts an embedded broker: leave out one of them")
         kept = {name: value for name, value in environ.items() if name not in _OF_CONNECTION}
-        return await _service(options, {**kept, **demo.environ}, partial(_announce_broker, demo, welcome)).run()
+        announce = partial(_announce_broker, demo, welcome)
+        return await _service(options, {**kept, **demo.environ}, announce, DemoWire(demo)).run()
 
 
 def _check_demo_broker(options: RunOptions) -> None:
@@ -171,10 +174,12 @@ def _service(
     options: RunOptions,
     environ: Mapping[str, str],
     announce: Callable[[Settings, PlantConfig], None] = _announce_nothing,
+    wire: DemoWire | None = None,
 ) -> Service:
     """Return everything that a run needs; where there are workers, they have been forked, and wait.
 
     announce: logs what comes before the other lines; called once nothing can be wrong any more.
+    wire: what the embedded broker sees, or None for another broker.
     """
     start = run_start(options, environ)
     settings = _settings(options, start)
@@ -185,6 +190,8 @@ def _service(
     tracing, why_not = _tracing(start)
     backend = _backend(options, settings, current.config, tracing)
     announce(settings, current.config)
+    if wire is not None:
+        wire.follow(settings, current.config)
     _log_start(options, settings, start.without_its_variables(), current.config)
     for note in filter(None, (*start.notes, why_not)):
         log.info("%s", note)
@@ -194,7 +201,7 @@ def _service(
     reloader = Reloader(
         path,
         lambda content: loader.parse(content, path),
-        backend.apply,
+        backend.apply if wire is None else wire.following(settings, backend.apply),
         time.time,
         current,
         Journal(
@@ -207,7 +214,7 @@ def _service(
     # A second simulator beside the first is normal on a laptop; in a pod the probes would call the wrong port.
     may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
     speed = 1.0 if options.then_live else options.speed or 1.0
-    return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move, speed=speed)
+    return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move, speed=speed, wire=wire)
 
 
 def _tracing(start: FleetStart) -> tuple[Tracing | None, str]:

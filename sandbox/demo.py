@@ -20,6 +20,7 @@ from sandbox.access import Access, Anyone, Passwords, ServiceAccountTokens
 from sandbox.acl import Acl, AclError
 from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer
+from sandbox.lessons import Lessons
 from sandbox.limits import Limits
 
 __all__ = ["MQTTX_WEB", "PLACEHOLDERS", "TOKEN_SECONDS", "Acl", "AclError", "Clients", "Demo", "Limits"]
@@ -111,6 +112,7 @@ class Demo:
                 for port in web
             ),
             limits=limits,
+            wall_clock=self._issuer.clock,
         )
         self._rotation: asyncio.Task[None] | None = None
 
@@ -128,6 +130,17 @@ class Demo:
                 await self._rotation
         await self.broker.close()
         self._temporary.cleanup()
+
+    @property
+    def lessons(self) -> Lessons:
+        """What has happened of the things that the exercises are about."""
+        return self.broker.lessons
+
+    @property
+    def addresses(self) -> dict[str, str | None]:
+        """Where other clients connect: `mqtt`, and `websocket`, None without such a port."""
+        _, port, *web = self.broker.ports
+        return {"mqtt": f"localhost:{port}", "websocket": f"ws://localhost:{web[0]}" if web else None}
 
     @property
     def environ(self) -> dict[str, str]:
