@@ -1,9 +1,10 @@
 // The machines: a list with filters, a page at a time. One machine is in a module of its own.
 import {stateClass} from "./charts.js";
-import {followTypes} from "./commands.js";
 import {el, set, show, write} from "./dom.js";
+import {follow} from "./follow.js";
 import {number, percent, since, words} from "./format.js";
 import {mountMachine} from "./machine-detail.js";
+import {linkTo, table} from "./parts.js";
 
 const PAGE = 50;
 const AGAIN_MS = 4000;
@@ -30,8 +31,7 @@ function mountList(root, context) {
   const labels = {type: "Type", state: "State", fault: "Fault", text: "Part of the id"};
   const fields = Object.entries(inputs).map(([name, input]) => el("div", {class: "field"}, el("label", {for: input.id}, labels[name]), input));
   const rows = el("tbody");
-  const heads = ["Machine", "Type", "State", "For", "Job", "Faults and alarms"].map((each) => el("th", {scope: "col"}, each));
-  const table = el("table", {class: "data machines"}, el("thead", {}, el("tr", {}, heads)), rows);
+  const made = table("machines", ["Machine", "Type", "State", "For", "Job", "Faults and alarms"], rows);
   const note = el("p", {class: "empty"}, "Loading.");
   const range = el("p", {class: "muted"});
   const back = el("button", {type: "button", on: {click: () => load(before.pop())}}, "Previous");
@@ -51,7 +51,7 @@ function mountList(root, context) {
       "div",
       {class: "card stack"},
       el("form", {class: "filters", role: "search", on: {submit: (event) => event.preventDefault()}}, fields),
-      el("div", {class: "scroll-x"}, table),
+      el("div", {class: "scroll-x"}, made),
       note,
       el("nav", {class: "row", "aria-label": "Pages of machines"}, back, forth, range),
     ),
@@ -82,7 +82,7 @@ function mountList(root, context) {
       next = null;
       shown.clear();
       show(rows);
-      say(`✕ ${error.detail ?? error.message}`);
+      say(`✕ ${error.detail}`);
     }
     set(back, "disabled", page === null);
     set(forth, "disabled", next === null);
@@ -97,7 +97,7 @@ function mountList(root, context) {
   function say(text) {
     write(note, text);
     note.hidden = text === "";
-    table.hidden = text !== "";
+    made.hidden = text !== "";
   }
 
   function list({now, machines}) {
@@ -134,7 +134,7 @@ function mountList(root, context) {
     const dot = el("span");
     const [state, faults, alarms] = [el("span"), el("span", {class: "bad"}), el("span")];
     const [age, job] = [el("td"), el("td")];
-    const link = el("a", {href: `#/machines/${encodeURIComponent(id)}`}, id);
+    const link = el("a", {href: linkTo(id)}, id);
     const node = el("tr", {}, el("th", {scope: "row"}, link), el("td", {}, kind), el("td", {}, dot, " ", state), age, job, el("td", {}, faults, alarms));
     return {node, dot, cells: [state, age, job, faults, alarms]};
   }
@@ -165,8 +165,11 @@ function mountList(root, context) {
       timer = setTimeout(restart, input === inputs.text ? PAUSE_MS : 0);
     });
   }
-  const failed = (error) => context.announce(`Filters: ${error.detail ?? error.message}`);
-  const end = followTypes(context, (known) => offer((types = known.types)), failed);
+  const {now, end} = follow(context, () => {
+    if (now.types === types) return;
+    types = now.types;
+    offer();
+  });
   offer();
   load(null);
   return () => {
