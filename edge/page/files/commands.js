@@ -1,6 +1,7 @@
 // What can be done to a machine or to the plant: the fields of each command, and why it is not possible now.
 // `now` is what is known (follow.js).
 import {number, words} from "./format.js";
+import {unitOf} from "./parts.js";
 
 const seconds = (hint) => ({name: "seconds", label: "For (s)", isNumber: true, isOptional: true, hint: () => hint});
 const list = (names) => names.map((name) => [name]);
@@ -12,7 +13,7 @@ const later = ({machine}) => (machine.state === "stopped" ? "It begins when the 
 const START = {
   command: "start",
   title: "Start",
-  why: ({machine: {state}, type}) => (state === "stopped" || has(type, "start") ? null : `It is ${words(state)}, not stopped.`),
+  why: ({machine: {state}, type}) => (state === "stopped" || has(type, "start") ? null : `Its state is ${words(state)}, not stopped.`),
 };
 const STOP = {
   command: "stop",
@@ -38,7 +39,7 @@ const SET_POINT = {
       isNumber: true,
       hint({machine}, {signal}) {
         const {set_point: point, unit, limits} = machine.signals[signal] ?? {};
-        return `${unit ?? ""} now ${number(point)}${limits ? `, ${number(limits[0])} to ${number(limits[1])}` : ""}`;
+        return `now ${number(point)}${limits ? `, ${number(limits[0])} to ${number(limits[1])}` : ""} ${unitOf(unit)}`;
       },
     },
   ],
@@ -71,7 +72,7 @@ const connection = (command, title, hint) => ({
   command,
   title,
   why: ({overview}) =>
-    overview.broker.connections === "per_machine" ? null : "All machines share one connection; MQTT_CONNECTIONS=per_machine gives each its own.",
+    overview.broker.connections === "per_machine" ? null : "The machines share one connection (MQTT_CONNECTIONS=shared).",
   fields: hint ? [seconds(hint)] : [],
 });
 
@@ -147,7 +148,8 @@ export function whyNotPermitted({overview}, api) {
 export function inWords(content, ...without) {
   const text = (value) => {
     if (value === null) return "as declared";
-    return typeof value === "object" ? Object.entries(value).map((pair) => pair.join(" ")).join(", ") || "none" : String(value);
+    if (typeof value === "number") return number(value);
+    return typeof value === "object" ? Object.entries(value).map(([name, own]) => `${name} ${text(own)}`).join(", ") || "none" : String(value);
   };
   const entries = Object.entries(content ?? {}).filter(([name]) => !without.includes(name));
   return entries.map(([name, value]) => `${words(name)} ${text(value)}`).join(" · ");

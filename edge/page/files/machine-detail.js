@@ -6,10 +6,8 @@ import {el, show, write} from "./dom.js";
 import {follow} from "./follow.js";
 import {bytes, clock, number, percent, seconds, since, words} from "./format.js";
 import {journalTable} from "./journal.js";
-import {card, linkTo, stateChip, table} from "./parts.js";
+import {card, linkTo, stateChip, table, unitOf} from "./parts.js";
 import {pretty} from "./payload.js";
-
-const CELL = (text) => el("td", {}, text);
 
 /** Show the machine of an id until the returned function is called. */
 export function mountMachine(root, context, id) {
@@ -22,14 +20,14 @@ export function mountMachine(root, context, id) {
   const forbidden = el("p", {class: "muted"});
   const quick = quickActions(context, () => ({machine_id: id}));
   const [facts, job, faults, alarms] = [el("dl", {class: "facts"}), el("div"), el("div"), el("div")];
-  const signals = el("div", {class: "grid"});
-  const messages = el("div", {class: "stack"}, el("p", {class: "empty"}, "None since this view was opened. The next one appears here."));
+  const signals = el("div", {class: "grid fit"});
+  const messages = el("div", {class: "grid"}, el("p", {class: "empty"}, "None since this view was opened. The next one appears here."));
   const journal = journalTable(context, id);
   const charts = new Map(); // by signal
   const topics = new Map();
   const content = el(
     "div",
-    {class: "stack", hidden: true},
+    {class: "stack machine", hidden: true},
     el(
       "div",
       {class: "grid fit"},
@@ -43,7 +41,7 @@ export function mountMachine(root, context, id) {
     card("Newest message of each topic", messages),
     card("Journal of this machine", journal.node),
   );
-  show(root, el("p", {}, el("a", {href: "#/machines"}, "← All machines")), el("div", {class: "row head"}, el("h1", {}, id), about), notice, content);
+  show(root, el("p", {}, el("a", {href: "#/machines"}, "← All machines")), el("div", {class: "row machine-head"}, el("h1", {}, id), about), notice, content);
 
   const followed = follow(context, update);
   const {now} = followed;
@@ -85,21 +83,21 @@ export function mountMachine(root, context, id) {
   function showJob({job: work, jobs_finished: finished}) {
     if (work === null) return show(job, el("p", {class: "empty"}, "It has no job."));
     const done = `${percent(work.progress, 0)} done`;
-    const known = {Kind: work.kind, Id: work.id, Begun: time(work.started), Lot: work.lot, Order: work.order, Operator: work.operator, "Finished before": number(finished)};
+    const known = {Kind: work.kind, Id: work.id, Begun: time(work.started), Lot: work.lot, Order: work.order, Operator: work.operator, "Jobs finished": number(finished)};
     return show(job, bar(work.progress, done), el("p", {}, done), tell(el("dl", {class: "facts"}), known));
   }
 
   function showTroubles({faults: there, alarms: raised, at}) {
     const ofFault = ({fault, severity, level, cause, since: begin}) => {
       const strength = number(severity) + (level === severity ? "" : `, now ${number(level)}`);
-      return [`✕ ${fault}`, strength, words(cause), `${time(begin)}, ${since(begin, at)}`];
+      return [`✕ ${fault} (${words(cause)})`, strength, `${time(begin)}, ${since(begin, at)}`];
     };
     const declared = now.type?.alarms ?? [];
     const ofAlarm = (name) => {
       const {severity, signal, side, limit} = declared.find((each) => each.name === name) ?? {};
       return [`⚠ ${name}`, severity, signal && `${signal} ${side} ${number(limit)}`];
     };
-    list(faults, ["Fault", "Severity", "Cause", "Since"], there.map(ofFault), "✓ No fault is active.");
+    list(faults, ["Fault (cause)", "Severity", "Since"], there.map(ofFault), "✓ No fault is active.");
     list(alarms, ["Alarm", "Severity", "Limit"], raised.map(ofAlarm), declared.length ? "✓ No alarm is active." : "This type declares no alarms.");
   }
 
@@ -119,7 +117,7 @@ export function mountMachine(root, context, id) {
       const made = {head: el("p", {class: "row small"}), body};
       if (topics.size === 0) show(messages);
       topics.set(topic, made);
-      messages.append(el("article", {class: "message"}, el("h3", {class: "mono"}, topic), made.head, body));
+      messages.append(el("article", {}, el("h3", {class: "mono"}, topic), made.head, body));
     }
     const {head, body} = topics.get(topic);
     const badges = [`QoS ${qos}`, retain ? "retained" : "not retained"].map((text) => el("span", {class: "badge"}, text));
@@ -133,20 +131,21 @@ export function mountMachine(root, context, id) {
 
 /** Return a signal with its chart: {node, add(timeMs, signal, alarms)}. Text has no chart. */
 function signalCard(name, {unit, description}) {
-  const value = el("b", {class: "value"});
+  const value = el("b", {});
   const known = el("p", {class: "muted small"});
-  const chart = lineChart({label: name, unit: unit ?? ""});
+  const chart = lineChart({label: name, unit: unitOf(unit)});
   const text = description ? el("p", {class: "muted small"}, description) : null;
   return {
     node: el("section", {class: "card"}, el("h3", {class: "row between"}, words(name), value), text, chart.node, known),
     add(at, {value: is, limits, set_point: point}, alarms) {
       const isNumber = typeof is === "number";
-      write(value, is === null ? "no value" : `${isNumber ? number(is) : is} ${unit ?? ""}`);
+      write(value, is === null ? "no value" : `${isNumber ? number(is) : is} ${unitOf(unit)}`);
       chart.node.hidden = typeof is === "string";
-      chart.update({limits, setPoint: point});
+      const own = alarms.filter((each) => each.signal === name);
+      const limitOf = (side) => own.find((each) => each.side === side)?.limit;
+      chart.update({limits: [limitOf("low") ?? limits?.[0], limitOf("high") ?? limits?.[1]], setPoint: point});
       chart.add(at, isNumber ? is : null);
-      const own = alarms.filter((each) => each.signal === name).map((each) => `alarm ${each.side} ${number(each.limit)}`);
-      const all = [limits && `limits ${number(limits[0])} to ${number(limits[1])}`, point !== null && `set point ${number(point)}`, ...own];
+      const all = [limits && `limits ${number(limits[0])} to ${number(limits[1])}`, point !== null && `set point ${number(point)}`, ...own.map((each) => `alarm ${each.side} ${number(each.limit)}`)];
       write(known, all.filter(Boolean).join(" · ") || "no limits");
     },
   };
@@ -159,6 +158,6 @@ function tell(node, facts) {
 }
 
 function list(node, heads, rows, none) {
-  const body = el("tbody", {}, rows.map((row) => el("tr", {}, row.map(CELL))));
+  const body = el("tbody", {}, rows.map((row) => el("tr", {}, row.map((text) => el("td", {}, text)))));
   show(node, rows.length ? table("", heads, body) : el("p", {class: "muted"}, none));
 }

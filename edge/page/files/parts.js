@@ -3,6 +3,13 @@ import {stateClass} from "./charts.js";
 import {el} from "./dom.js";
 import {words} from "./format.js";
 
+const UNITS = new Map([["Cel", "°C"], ["kW.h", "kWh"], ["mm3/s", "mm³/s"]]);
+
+/** Return a unit as people write it; messages have codes of UCUM. */
+export function unitOf(unit) {
+  return UNITS.get(unit) ?? unit ?? "";
+}
+
 /** Return the address of a machine's view. */
 export function linkTo(id, path = "machines") {
   return `#/${path}/${encodeURIComponent(id)}`;
