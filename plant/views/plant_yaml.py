@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import yaml
 
-from plant.definition.document.yaml_file import decode
+from plant.definition.document.yaml_file import UnreadableError, decode
 from plant.definition.plant_config import EVENTS, PlantConfig
+from plant.views.yaml_edit import NotInPlace, edited
 
 _HEAD: Final = "# As it is in force: commands have changed what was read, of which comments and form are not kept.\n"
 _SECTION: Final = "message_types"
@@ -22,7 +24,17 @@ def yaml_in_force(config: PlantConfig) -> bytes:
         raise ValueError("the configuration is not from a YAML")
     data = decode(config.content).data
     changed = _with_types(_with_global(data, config), config)
-    return config.content if changed == data else written(changed)
+    return config.content if changed == data else _changed(config.content, data, changed)
+
+
+def _changed(content: bytes, data: Mapping[str, Any], changed: Mapping[str, Any]) -> bytes:
+    """Return other data as YAML: in the text that was read, if that comes to the same."""
+    with suppress(NotInPlace, UnreadableError):
+        text = edited(content, data, changed)
+        document = decode(text)
+        if document.data == changed and not document.violations:
+            return text
+    return written(changed)
 
 
 def written(data: Mapping[str, Any]) -> bytes:

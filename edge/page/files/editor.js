@@ -1,4 +1,4 @@
-/** A text field for YAML with line numbers, marks at lines, and keys for indenting that let the keyboard leave. */
+/** A text field for YAML: line numbers, marked lines, and keys that indent and yet let the keyboard leave. */
 
 import {el, set, show, write} from "./dom.js";
 
@@ -7,17 +7,15 @@ const MOST_MARKS = 300;
 
 /** The field. onInput: called after each change.  announce: tells screen readers. */
 export class Editor {
-  #lines = 0;
   #doesTabLeave = true;
 
   constructor({label, onInput, announce}) {
     this.announce = announce;
     this.numbers = el("div", {class: "editor-numbers"});
     this.marks = el("div", {class: "editor-marks"});
-    this.hint = el("p", {class: "hint small", id: "editor-hint"}, "While you type, Tab indents. Escape, then Tab, leaves the field.");
     this.field = el("textarea", {
-      class: "editor-text", wrap: "off", rows: "8", "aria-label": label, "aria-describedby": "editor-hint", "aria-multiline": "true",
-      spellcheck: "false", autocomplete: "off", autocapitalize: "off", autocorrect: "off",
+      class: "editor-text", wrap: "off", "aria-label": label, "aria-describedby": "editor-hint",
+      spellcheck: "false", autocomplete: "off", autocapitalize: "off",
       on: {
         input: () => {
           this.#doesTabLeave = false;
@@ -30,8 +28,8 @@ export class Editor {
         blur: () => (this.#doesTabLeave = true),
       },
     });
-    const gutter = el("div", {class: "editor-gutter", "aria-hidden": "true"}, this.numbers);
-    this.node = el("div", {class: "editor"}, gutter, el("div", {class: "editor-back", "aria-hidden": "true"}, this.marks), this.field);
+    this.node = el("div", {class: "editor"}, el("div", {class: "editor-back", "aria-hidden": "true"}, this.numbers, this.marks), this.field);
+    this.hint = el("p", {class: "hint small", id: "editor-hint"}, "While you type, Tab indents. Escape, then Tab, leaves the field.");
   }
 
   get text() {
@@ -52,50 +50,43 @@ export class Editor {
     this.go(1);
   }
 
-  /** Mark lines, counted from 1: `bad` with mistakes, `changed` with edits. */
+  /** Mark lines, counted from 1: those with mistakes, and those that are edited. */
   mark(bad, changed) {
-    const height = this.#lineHeight();
-    const band = (line, kind) => {
-      const node = el("span", {class: `editor-mark ${kind}`});
-      node.style.top = `${(line - 1) * height}px`;
-      return node;
-    };
-    show(this.marks, changed.slice(0, MOST_MARKS).map((line) => band(line, "is-changed")), bad.slice(0, MOST_MARKS).map((line) => band(line, "is-bad")));
-    set(this.field, "aria-invalid", bad.length > 0 ? "true" : null);
+    const height = parseFloat(getComputedStyle(this.field).lineHeight);
+    const bands = (lines, kind) =>
+      lines.slice(0, MOST_MARKS).map((line) => {
+        const band = el("span", {class: kind});
+        band.style.top = `${(line - 1) * height}px`;
+        return band;
+      });
+    show(this.marks, bands(changed, "is-changed"), bands(bad, "is-bad"));
+    set(this.field, "aria-invalid", bad.length > 0 && "true");
   }
 
-  /** Go to a line, counted from 1, and select it. */
+  /** Go to a line, counted from 1. */
   go(line) {
-    const lines = this.text.split("\n");
-    const begin = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
+    const before = this.text.split("\n").slice(0, line - 1).join("\n").length;
+    const begin = line > 1 ? before + 1 : 0;
     this.field.focus({preventScroll: true});
-    this.field.setSelectionRange(begin, begin + (line > 1 ? (lines[line - 1] ?? "").length : 0));
-    this.field.scrollTop = Math.max(0, (line - 1) * this.#lineHeight() - this.field.clientHeight / 3);
-    this.field.scrollLeft = 0;
+    this.field.setSelectionRange(begin, begin);
+    this.field.scrollTo(0, (line - 1) * parseFloat(getComputedStyle(this.field).lineHeight) - this.field.clientHeight / 3);
     this.node.scrollIntoView({block: "nearest"});
-  }
-
-  #lineHeight() {
-    return parseFloat(getComputedStyle(this.field).lineHeight);
   }
 
   #number() {
     const count = this.text.split("\n").length;
-    if (count === this.#lines) return;
-    this.#lines = count;
-    write(this.numbers, Array.from({length: count}, (_, place) => place + 1).join("\n"));
+    if (count !== this.count) write(this.numbers, Array.from({length: count}, (_, place) => place + 1).join("\n"));
+    this.count = count;
   }
 
   #scroll() {
-    const shift = `translateY(${-this.field.scrollTop}px)`;
-    this.numbers.style.transform = shift;
-    this.marks.style.transform = shift;
+    for (const node of [this.numbers, this.marks]) node.style.transform = `translateY(${-this.field.scrollTop}px)`;
   }
 
   #key(event) {
     if (event.key === "Escape") {
       this.#doesTabLeave = true;
-      this.announce("Tab now leaves the field.");
+      this.announce("Tab now leaves the field");
     } else if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) {
       return;
     } else if (event.key === "Tab" && !this.#doesTabLeave) {
@@ -103,9 +94,12 @@ export class Editor {
       this.#indent(event.shiftKey);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      const line = this.text.slice(this.text.lastIndexOf("\n", this.field.selectionStart - 1) + 1, this.field.selectionStart);
-      this.#type(`\n${/^ */.exec(line)[0]}`);
+      this.#type(`\n${/^ */.exec(this.text.slice(this.#lineBegin()))[0]}`);
     }
+  }
+
+  #lineBegin() {
+    return this.text.lastIndexOf("\n", this.field.selectionStart - 1) + 1;
   }
 
   /** Move the lines of the selection, or the cursor, by a step. */
@@ -115,18 +109,16 @@ export class Editor {
       this.#type(STEP);
       return;
     }
-    const from = this.text.lastIndexOf("\n", begin - 1) + 1;
-    const old = this.text.slice(from, end);
-    const now = old.split("\n").map((line) => (isBack ? line.replace(/^ {1,2}/, "") : line === "" ? line : STEP + line)).join("\n");
+    const from = this.#lineBegin();
+    const now = this.text.slice(from, end).replace(isBack ? /^ {1,2}/gm : /^(?=.)/gm, isBack ? "" : STEP);
     this.field.setSelectionRange(from, end);
     this.#type(now);
-    this.field.setSelectionRange(begin === end ? Math.max(from, begin + now.length - old.length) : from, from + now.length);
+    this.field.setSelectionRange(begin === end ? from + now.length : from, from + now.length);
   }
 
-  /** Put a text in the place of the selection, as if typed. */
+  /** Put a text in the place of the selection, as if typed, so that it can be undone. */
   #type(text) {
-    const isTyped = text === "" ? document.execCommand("delete") : document.execCommand("insertText", false, text);
-    if (isTyped) return;
+    if (document.execCommand(text === "" ? "delete" : "insertText", false, text)) return;
     this.field.setRangeText(text, this.field.selectionStart, this.field.selectionEnd, "end");
     this.field.dispatchEvent(new Event("input"));
   }
