@@ -1,218 +1,156 @@
 // What can be done to a machine or to the plant: the fields of each command, and why it is not possible now.
-// `now` is what is known: {machine, type, types, events, overview}, each null before it has come.
+// `now` is what is known (follow.js).
 import {number, words} from "./format.js";
+import {unitOf} from "./parts.js";
 
-const seconds = (hint) => ({name: "seconds", label: "For (s)", number: true, optional: true, hint: () => hint});
-const owns = (type, name) => type.commands.some((each) => each.name === name);
-const active = ({machine, type}) => {
-  const own = new Set(type.faults.map(({name}) => name));
-  return machine.faults.map(({fault}) => fault).filter((name) => own.has(name));
-};
-const shared = ({overview}) =>
-  overview?.broker?.connections === "per_machine"
-    ? null
-    : "All machines share one connection. MQTT_CONNECTIONS=per_machine gives each its own.";
-const stopped = ({machine}) => (machine.state === "stopped" ? "It takes effect when the machine is started." : null);
+const seconds = (hint) => ({name: "seconds", label: "For (s)", isNumber: true, isOptional: true, hint: () => hint});
+const list = (names) => names.map((name) => [name]);
+const names = (entries) => entries.map(({name}) => name);
+const has = (type, name) => names(type.commands).includes(name);
+const active = ({machine, type}) => machine.faults.map(({fault}) => fault).filter((each) => names(type.faults).includes(each));
+const later = ({machine}) => (machine.state === "stopped" ? "It begins when the machine is started." : null);
 
-export const START = {
+const START = {
   command: "start",
   title: "Start",
-  why: ({machine, type}) =>
-    machine.state === "stopped" || owns(type, "start") ? null : `It is ${machine.state}, not stopped.`,
+  why: ({machine: {state}, type}) => (state === "stopped" || has(type, "start") ? null : `Its state is ${words(state)}, not stopped.`),
 };
-export const STOP = {
+const STOP = {
   command: "stop",
   title: "Stop",
-  why: ({machine, type}) => (machine.state !== "stopped" || owns(type, "stop") ? null : "It is stopped already."),
+  why: ({machine: {state}, type}) => (state !== "stopped" || has(type, "stop") ? null : "It is stopped already."),
 };
 const SET_STATE = {
   command: "set_state",
   title: "Set state",
   why: ({type}) => (type.states.length ? null : "This type has no states."),
-  hint: stopped,
-  fields: [
-    {name: "state", label: "State", options: ({type}) => type.states.map(({name}) => [name])},
-    seconds("empty: as long as usual"),
-  ],
+  hint: later,
+  fields: [{name: "state", label: "State", options: ({type}) => list(names(type.states))}, seconds("empty: as long as usual")],
 };
 const SET_POINT = {
   command: "set_point",
   title: "Set point",
-  button: "Set",
   why: ({type}) => (Object.keys(type.set_points).length ? null : "This type has no set points."),
   fields: [
-    {name: "signal", label: "Signal", options: ({type}) => Object.keys(type.set_points).map((name) => [name])},
+    {name: "signal", label: "Signal", options: ({type}) => list(Object.keys(type.set_points))},
     {
       name: "value",
       label: "Value",
-      number: true,
-      hint: ({machine}, {signal}) => {
+      isNumber: true,
+      hint({machine}, {signal}) {
         const {set_point: point, unit, limits} = machine.signals[signal] ?? {};
-        const range = limits ? `, ${number(limits[0])} to ${number(limits[1])}` : "";
-        return `now ${number(point)}${range} ${unit ?? ""}`.trim();
+        return `now ${number(point)}${limits ? `, ${number(limits[0])} to ${number(limits[1])}` : ""} ${unitOf(unit)}`;
       },
     },
   ],
 };
-export const INJECT = {
+const INJECT = {
   command: "inject",
   title: "Inject a fault",
-  button: "Inject",
   why: (now) => {
     if (!now.type.faults.length) return "This type has no faults.";
     return active(now).length < now.type.faults.length ? null : "All of its faults are active.";
   },
-  hint: stopped,
+  hint: later,
   fields: [
     {
       name: "fault",
       label: "Fault",
-      options: (now) => {
-        const there = active(now);
-        return now.type.faults.map(({name}) =>
-          there.includes(name) ? [name, `${name} (active)`, true] : [name],
-        );
-      },
+      options: (now) => names(now.type.faults).map((each) => (active(now).includes(each) ? [each, `${each} (active)`, true] : [each])),
     },
-    {name: "severity", label: "Severity", number: true, optional: true, hint: () => "0.01 to 5, empty: drawn"},
+    {name: "severity", label: "Severity", isNumber: true, isOptional: true, hint: () => "0.01 to 5, empty: drawn"},
     seconds("empty: as declared"),
   ],
 };
-export const CLEAR = {
+const CLEAR = {
   command: "clear",
   title: "Clear faults",
-  button: "Clear",
   why: (now) => (active(now).length ? null : "No fault is active."),
-  fields: [
-    {
-      name: "fault",
-      label: "Fault",
-      optional: true,
-      options: (now) => [["", "all of the machine"], ...active(now).map((name) => [name])],
-    },
-  ],
+  fields: [{name: "fault", label: "Fault", isOptional: true, options: (now) => [["", "all of the machine"], ...list(active(now))]}],
 };
-export const CLEAR_ALL = {...CLEAR, fields: [], button: null};
-const connection = (command, title, ...fields) => ({command, title, why: shared, fields});
-
-export const MACHINE_GROUPS = [
-  ["State and set points", [SET_STATE, SET_POINT]],
-  ["Faults", [INJECT, CLEAR]],
-  [
-    "Connection",
-    [
-      connection("crash", "Crash", seconds("empty: it reconnects at once")),
-      connection("disconnect", "Disconnect", seconds("empty: until reconnect")),
-      connection("reconnect", "Reconnect"),
-    ],
-  ],
-];
-
-const kinds = ({types}) => types.map((type) => [type.machine_type]);
-const switchable = ({types, events}) => [...types, ...events.map((each) => ({...each, machine_type: each.message_type}))];
-const switched = (now, on) => switchable(now).filter((each) => each.enabled === on);
-const toSwitch = (command, title, on, none) => ({
+const connection = (command, title, hint) => ({
   command,
   title,
-  why: (now) => (switched(now, !on).length ? null : none),
-  fields: [
-    {
-      name: "message_type",
-      label: "Messages of",
-      options: (now) => switched(now, !on).map((each) => [each.machine_type]),
-    },
-  ],
+  why: ({overview}) =>
+    overview.broker.connections === "per_machine" ? null : "The machines share one connection (MQTT_CONNECTIONS=shared).",
+  fields: hint ? [seconds(hint)] : [],
 });
+
+export const MACHINE_GROUPS = {
+  "State and set points": [SET_STATE, SET_POINT],
+  Faults: [INJECT, CLEAR],
+  Connection: [
+    connection("crash", "Crash", "empty: it reconnects at once"),
+    connection("disconnect", "Disconnect", "empty: until reconnect"),
+    connection("reconnect", "Reconnect"),
+  ],
+};
+
+const switched = ({types, events}, isOn) => {
+  const all = [...types.map((each) => [each.machine_type, each.enabled]), ...events.map((each) => [each.message_type, each.enabled])];
+  return all.filter(([, enabled]) => enabled === isOn).map(([name]) => [name]);
+};
+const toSwitch = (command, title, isOn) => ({
+  command,
+  title,
+  why: (now) => (switched(now, isOn).length ? null : `Everything is switched ${isOn ? "off" : "on"}.`),
+  fields: [{name: "message_type", label: "Messages of", options: (now) => switched(now, isOn)}],
+});
+
 export const PLANT_ACTIONS = [
   {
     command: "rate",
-    title: "Message rate",
-    button: "Set rate",
+    title: "Set rate",
     fields: [
       {
         name: "messages_per_second",
-        label: "Messages per second (msg/s)",
-        number: true,
-        optional: true,
-        hint: ({overview}) => `now ${number(overview?.rate?.asked, 2)} msg/s, empty: the periods as declared`,
+        label: "Messages per second",
+        isNumber: true,
+        isOptional: true,
+        hint: ({overview}) => `now ${number(overview.rate.asked, 2)}, empty: as declared`,
       },
     ],
   },
   {
     command: "scale",
-    title: "Number of machines",
-    button: "Scale",
+    title: "Scale",
     why: ({types}) => (types.length ? null : "The plant has no machine types."),
     fields: [
-      {name: "message_type", label: "Type", options: kinds},
+      {name: "message_type", label: "Type", options: ({types}) => list(types.map((each) => each.machine_type))},
       {
         name: "count",
         label: "Machines",
-        number: true,
-        hint: ({types}, {message_type: kind}) =>
-          `now ${number(types.find((each) => each.machine_type === kind)?.count)}`,
+        isNumber: true,
+        hint: ({types}, {message_type: kind}) => `now ${number(types.find((each) => each.machine_type === kind)?.count)}`,
       },
     ],
   },
-  toSwitch("enable", "Switch on", true, "Everything is switched on."),
-  toSwitch("disable", "Switch off", false, "Everything is switched off."),
+  toSwitch("enable", "Switch on", false),
+  toSwitch("disable", "Switch off", true),
 ];
 
-/** Return what a type's machines may do beside the commands that all have, as actions without fields. */
-export function ownActions(type) {
+/** Return the commands of a machine that need no fields, with those of its type's own. */
+export function quickOf(type) {
   const own = (type?.commands ?? []).filter(({name}) => name !== "start" && name !== "stop");
-  return own.map(({name, state, latched}) => ({
-    command: name,
-    title: name,
-    hint: () => `Sets ${state}${latched ? ", until the next command" : ""}.`,
-  }));
+  const hint = ({state, latched}) => `Sets ${words(state)}${latched ? " until the next command" : ""}.`;
+  return [START, STOP, ...own.map((each) => ({command: each.name, title: words(each.name), hint: () => hint(each)})), {...CLEAR, fields: []}];
 }
 
 /** Return why nobody may change anything from this page; null where one may. */
-export function whyNotPermitted(overview, api) {
-  if (overview?.process?.changes === "token") {
-    return api.hasToken() ? null : "Changes need the token: enter it at the top of the page.";
-  }
-  const local = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
-  return local ? null : "Changes are taken from the simulator's own machine only, at localhost. HTTP_TOKEN_FILE permits others.";
+export function whyNotPermitted({overview}, api) {
+  if (overview === null) return "Waiting for the simulator.";
+  if (overview.process.changes === "token") return api.hasToken() ? null : "Commands need the token: enter it at the top of the page.";
+  const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
+  return isLocal ? null : "Commands are taken from the simulator's own machine, at localhost; HTTP_TOKEN_FILE permits others.";
 }
 
-/** Return an answer, or a command without its name, in words: `state stopped`, `faults jam 2`. */
+/** Return an answer or a command in words, `faults jam 2`, without some of its keys. */
 export function inWords(content, ...without) {
   const text = (value) => {
     if (value === null) return "as declared";
-    if (typeof value !== "object") return String(value);
-    return Object.entries(value).map((pair) => pair.join(" ")).join(", ") || "none";
+    if (typeof value === "number") return number(value);
+    return typeof value === "object" ? Object.entries(value).map(([name, own]) => `${name} ${text(own)}`).join(", ") || "none" : String(value);
   };
   const entries = Object.entries(content ?? {}).filter(([name]) => !without.includes(name));
   return entries.map(([name, value]) => `${words(name)} ${text(value)}`).join(" · ");
-}
-
-const CONFIGURING = new Set(["scale", "rate", "enable", "disable", "reload"]);
-
-/**
- * Pass on {types, events} as the API has them, again whenever the plant has changed; or an error. Returns a function
- * that ends this.
- */
-export function followTypes({api, live}, onKnown, onError) {
-  let known = null;
-  async function look() {
-    if (live.overview === null) return; // it comes in a moment
-    const {types, journal} = live.overview;
-    const counts = Object.entries(types ?? {}).map(([kind, {machines, enabled}]) => [kind, machines, enabled]);
-    const changed = journal?.find(({command}) => CONFIGURING.has(command.command))?.number;
-    const now = JSON.stringify([counts, changed]);
-    if (now === known) return;
-    known = now;
-    try {
-      const {machine_types: found, events = []} = await api.get("/api/v1/machine-types");
-      onKnown({types: found, events});
-    } catch (error) {
-      known = null;
-      onError(error);
-    }
-  }
-  live.addEventListener("overview", look);
-  look();
-  return () => live.removeEventListener("overview", look);
 }

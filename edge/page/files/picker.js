@@ -6,7 +6,7 @@ import {words} from "./format.js";
 const SUGGESTED = 12;
 const PAUSE_MS = 120;
 
-/** Return {node, input, choose(id)}. onChosen: called with the id of the machine that somebody has chosen. */
+/** Return {node, input}. onChosen: called with the id of the machine that somebody has chosen. */
 export function machinePicker(context, onChosen) {
   const id = newId("picker");
   const list = el("ul", {id: `${id}-list`, role: "listbox", "aria-label": "Machines", class: "picker-list", hidden: true});
@@ -44,7 +44,7 @@ export function machinePicker(context, onChosen) {
       write(hint, machines.length ? `${count}; arrow keys and Enter choose.` : "No machine has this in its id.");
       context.announce(machines.length ? count : hint.textContent);
     } catch (error) {
-      write(hint, `✕ ${error.detail ?? error.message}`);
+      write(hint, `✕ ${error.detail}`);
     }
   }
 
@@ -99,11 +99,5 @@ export function machinePicker(context, onChosen) {
   }
 
   const node = el("div", {class: "field picker"}, el("label", {for: id}, "Machine"), input, list, hint);
-  return {
-    node,
-    input,
-    choose(name) {
-      input.value = name ?? "";
-    },
-  };
+  return {node, input};
 }
