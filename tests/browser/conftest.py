@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.support.browser.chromium import chromium
 from tests.support.browser.required import require_chromium
-from tests.support.browser.simulators import SANDBOX, Simulator, simulating
+from tests.support.browser.simulators import PLANTS, SANDBOX, Simulator, simulating
 from tests.support.browser.watched import WIDE, Watch, watched
 
 Open = Callable[..., Page]
@@ -71,4 +72,14 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """Devices to learn MQTT with, as `make sandbox` has them."""
     require_chromium()
     with simulating(tmp_path_factory.mktemp("sandbox"), *SANDBOX) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """A small plant that has something for each panel, and sends often."""
+    require_chromium()
+    folder = tmp_path_factory.mktemp("workshop")
+    shutil.copy(PLANTS / "workshop.yaml", folder)
+    with simulating(folder, "--mqtt-commands", plant="workshop.yaml") as simulator:
         yield simulator

@@ -17,12 +17,11 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.support.browser.required import require_chromium
-from tests.support.browser.simulators import Simulator, simulating
+from tests.support.browser.simulators import PLANTS, Simulator, simulating
 from tests.support.browser.views import VIEWS, is_live, visit
 from tests.support.browser.watched import Watch
 from tests.support.processes.daemon import ROOT
 
-PLANT: Final = ROOT / "tests" / "support" / "browser" / "plants" / "markup.yaml"
 MACHINE: Final = "<img src=x onerror=alert('id')>-1"
 MARKUP: Final = "<script>alert('{}')</script><img src=x onerror=alert('{}')>"
 PLACES: Final = {**VIEWS, "Machine": f"#/machines/{quote(MACHINE, safe='')}"}
@@ -42,7 +41,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """A plant whose names look like markup, with commands over MQTT, and machines with connections of their own."""
     require_chromium()
     folder = tmp_path_factory.mktemp("marked")
-    (folder / "markup.yaml").write_text(PLANT.read_text("utf-8"), "utf-8")
+    (folder / "markup.yaml").write_text((PLANTS / "markup.yaml").read_text("utf-8"), "utf-8")
     with simulating(folder, "--mqtt-commands", plant="markup.yaml") as simulator:
         _act(simulator)
         yield simulator

@@ -76,7 +76,7 @@ def test_the_status_and_the_plants_time_are_shown(open_page: Open, default_plant
     is_live(page)
     zone = default_plant.get("/api/v1/overview")["process"]["time_zone"]
 
-    expect(page.locator("#status-word")).to_have_text("Running")
+    expect(page.locator("#status-word")).to_have_text("Delivering")
     expect(page.locator("#zone")).to_have_text(zone)
     shown = page.locator("#clock").text_content() or ""
     now = datetime.now(UTC)
@@ -161,4 +161,4 @@ def test_a_simulator_that_ends_and_starts_again_is_shown(
         expect(page.locator("#banner")).to_contain_text(re.compile(r"What you see is of \d\d:\d\d:\d\d"))
     with simulating(tmp_path, "--http-port", port):
         expect(page.get_by_text("Connection to the simulator lost")).to_be_hidden(timeout=15_000)
-        expect(page.locator("#status-word")).to_have_text("Running")
+        expect(page.locator("#status-word")).to_have_text("Delivering")

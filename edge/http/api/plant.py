@@ -57,7 +57,7 @@ def add_plant(app: FastAPI, context: ApiContext) -> None:
     )
     async def plant() -> Response:
         """The YAML as it was read; where commands have changed numbers of machines, the rate, or what is switched on,
-        it has that too, and no comments any more.
+        it has that in their place.
         """
         with as_problems():
             return Response(await shown.get("plant", in_force), media_type=_YAML)

@@ -20,8 +20,8 @@ export const EXERCISES = [
 python app.py sub --topic 'factory/+/robot_arm/#' --qos 1 --count 6
 `},
     ],
-    observe: "The first has three devices, and not the hall's, whose sensor is `ambient_temp`. The second has topics of three and of four levels.",
-    why: "`+` is exactly one level, `#` all that are left, also none. The broker looks at topics alone, so a topic tree is the index of a plant.",
+    observe: "Three devices, and not the hall's, whose sensor is `ambient_temp`; then topics of three and of four levels.",
+    why: "`+` is exactly one level, `#` all that are left, also none. A topic tree is the index of a plant.",
   },
   {
     number: 2,
@@ -42,7 +42,7 @@ python app.py observe --session persistent --topic 'factory/+/press/vibration' -
 `},
     ],
     observe: "The alarm is there although nobody listened. Of the telemetry, `seq` jumps: those values are gone.",
-    why: "A message is delivered at the lower QoS of publisher and subscription. Telemetry is published at 0, at most once; alarms at 1, and sent again until they are acknowledged.",
+    why: "A message is delivered at the lower QoS of publisher and subscription. Telemetry is published at 0, at most once; alarms at 1, at least once.",
   },
   {
     number: 3,
@@ -59,8 +59,8 @@ python app.py sub --topic 'classroom/#' --retained --count 1 --seconds 10s
 python app.py pub --topic classroom/note --message= --retain --qos 1
 `},
     ],
-    observe: "Eight messages at once, though they were published before. With `--live` in place of `--retained` nothing comes until a device sends its state again.",
-    why: "The broker keeps the last retained message of each topic for new subscribers, marked `retain=1`. A dashboard that has just begun knows how things are. Telemetry is not retained: an old value would look like a new one.",
+    observe: "Eight messages at once, though they were published before.",
+    why: "The broker keeps the last retained message of each topic for new subscribers: a dashboard that has just begun knows how things are.",
   },
   {
     number: 4,
@@ -86,8 +86,8 @@ python app.py sub --topic factory/status/press --qos 1 --count 3
   --topic factory/commands/dashboard/press --message '{"command":"disconnect","seconds":2}'
 `},
     ],
-    observe: "Both show `offline`. After the crash its `ts` is that of the beginning of the connection; after the clean end it is that of leaving, and no will follows.",
-    why: "With CONNECT a client leaves a will, which the broker publishes when the connection ends without DISCONNECT. DISCONNECT makes the broker forget it, so a device says `offline` itself before that.",
+    observe: "Both show `offline`. Its `ts` is the beginning of the connection after the crash, and the time of leaving after the clean end.",
+    why: "With CONNECT a client leaves a will, published when the connection ends without DISCONNECT. DISCONNECT makes the broker forget it, so a device sends `offline` itself before.",
   },
   {
     number: 5,
@@ -116,7 +116,7 @@ python app.py sub --topic factory/state/conveyor --contains running --qos 1 --co
 `},
     ],
     observe: "With a session the alarm that came in its absence is answered within a second. Without one the alarm of the smoke is never answered.",
-    why: "A session holds subscriptions and what waits for them. CONNACK says whether there is one (`session_present`). Clean Start deletes it, and Session Expiry Interval limits how long it waits.",
+    why: "A session holds subscriptions and what waits for them. CONNACK says whether there is one (`session_present`); Clean Start deletes it.",
   },
   {
     number: 6,
@@ -130,12 +130,12 @@ python app.py pub --username controller --password-file scenarios/sandbox/contro
 python app.py pub --username pump --password-file scenarios/sandbox/pump.password --qos 1 \
   --topic factory/telemetry/pump/flow --message '{"device_id":"pump","value":7.5}'
 `},
-      "The log shows what the broker refuses, if it has more lines: end the sandbox by Ctrl-C, start it so, and run `bad-actor` again.",
+      "To see refusals in the log, end the sandbox by Ctrl-C, start it so, and run `bad-actor` again:",
       {run: raw`make sandbox ARGS="--log-level debug"
 `},
     ],
-    observe: "A client without a login may read the plant's topics, and publish below `classroom/` only; the controller may not publish as the dashboard; `pump` may publish to its topics.",
-    why: "The rules are about who has logged in. A client id proves nothing: anybody can connect as `controller`. At QoS 0 there is no answer, so a refused message is only missed.",
+    observe: "Without a login a client may read, and publish below `classroom/` only; the controller may not publish as the dashboard; `pump` may publish to its topics.",
+    why: "The rules are about who has logged in; a client id proves nothing. At QoS 0 there is no answer: a refused message is only missed.",
   },
   {
     number: 7,
@@ -149,7 +149,7 @@ sed -i 's/&often [0-9.]*/\&often 0.2/' scenarios/sandbox.yaml
 `},
     ],
     observe: "There is an alarm every few seconds, and one for each fault, though many values are beyond the limit.",
-    why: "An alarm has hysteresis: two values have to be beyond the limit to raise it, and one well inside to end it. An alarm for each value would be a second telemetry.",
+    why: "An alarm has hysteresis: two values beyond the limit raise it, and one well inside ends it.",
   },
   {
     number: 8,
@@ -163,8 +163,8 @@ sed -i 's/&often [0-9.]*/\&often 0.2/' scenarios/sandbox.yaml
       {run: raw`python app.py sub --topic 'factory/status/+' --live --qos 1 --seconds 30s
 `},
     ],
-    observe: "`sent AUTH` and `received AUTH` come every 24 s for each connection. In the other terminal nothing is printed in half a minute: no device goes offline.",
-    why: "In MQTT 5 a client can authenticate again by AUTH with reason 0x19 (4.12.1). Without that, each token would cost a reconnect.",
+    observe: "AUTH goes both ways every 24 s for each connection. In the other terminal nothing is printed: no device goes offline.",
+    why: "In MQTT 5 a client can authenticate again by AUTH (4.12.1). Without that, each token would cost a reconnect.",
   },
   {
     number: 9,
@@ -177,7 +177,7 @@ sed -i 's/&often [0-9.]*/\&often 0.2/' scenarios/sandbox.yaml
 `},
     ],
     observe: "`window=20` in its log, and not 100.",
-    why: "CONNACK says how many messages of QoS 1 the broker takes before it has acknowledged one (3.2.2.3.3). A client can say the same in CONNECT: so neither side is buried by the other.",
+    why: "CONNACK says how many messages of QoS 1 the broker takes before it has acknowledged one; CONNECT says the same of a client. Neither side is buried by the other.",
   },
   {
     number: 10,
@@ -191,35 +191,31 @@ echo "both: $(cut -d' ' -f3- ann.txt bob.txt | sort | uniq -d | wc -l), ann: $(w
 `},
     ],
     observe: "Each message is in one of the files, none in both.",
-    why: "To the broker `$share/team/...` is one subscription, whose members take turns (4.8.2). So one consumer becomes several without a change to any publisher.",
+    why: "To the broker `$share/team/...` is one subscription, whose members take turns (4.8.2).",
   },
 ];
 
-/** Concepts: name, what it is in a sentence, and the facts of which any lights it. */
+/** Concepts: name, what it is, and the facts of which any lights it. */
 export const CONCEPTS = [
-  ["QoS 0", "At most once: sent, and not kept for who is away.", "qos_0"],
-  ["QoS 1", "At least once: sent again until it is acknowledged by PUBACK.", "qos_1"],
-  ["Retained", "The last message of a topic, kept for those who subscribe later.", "retained_got"],
-  ["Will", "A message that the broker publishes when a connection breaks.", "will_published"],
+  ["QoS 0", "Delivered at most once; not kept for who is away.", "qos_0"],
+  ["QoS 1", "Delivered at least once: sent again until PUBACK.", "qos_1"],
+  ["Retained message", "The last one of its topic, kept for those who subscribe later.", "retained_got"],
+  ["Last will", "A message that the broker publishes when a connection breaks.", "will_published"],
   ["Session", "What the broker keeps of a client while it is away.", "session_resumed"],
-  ["ACL", "Who may publish and read which topics; 0x87 is the refusal.", "publish_refused", "subscribe_refused"],
-  ["AUTH renewal", "A new token on the connection that is there, without a reconnect.", "auth_renewed"],
-  ["Alarm", "Raised once when a value reaches its limit, and not for each value.", "alarm"],
+  ["Access control", "Who may publish and read which topics; 0x87 is the refusal.", "publish_refused", "subscribe_refused"],
+  ["AUTH renewal", "A new token on the connection that is there.", "auth_renewed"],
+  ["Alarm", "Published once when a value reaches its limit.", "alarm"],
   ["Command", "A message to a machine, from who may send it.", "command"],
   ["Wildcard", "`+` is one level of a topic, `#` all that are left.", "wildcard_plus", "wildcard_hash"],
   ["Shared subscription", "Several clients take turns as one subscriber.", "shared"],
   ["Receive Maximum", "How many messages of QoS 1 may be unacknowledged.", "receive_maximum"],
 ];
 
-export const GLOSSARY = [
+/** The other terms of the glossary. */
+export const TERMS = [
   ["broker", "The server to which all clients connect. It knows topics, and nothing of what is in a message."],
   ["client id", "The name of a connection. A second client with the same one ends the first."],
   ["topic, filter", "Where a message is published, and what a subscription asks for."],
-  ["QoS", "How a message is delivered: 0 at most once, 1 at least once, 2 exactly once (not offered here)."],
-  ["PUBACK, SUBACK", "The answers to a message at QoS 1, and to a subscription, with a reason code in MQTT 5."],
-  ["retained message", "The last one of its topic, kept for those who subscribe later."],
-  ["last will", "The message that a client leaves with the broker, for the case that its connection breaks."],
-  ["session", "What the broker keeps of a client: subscriptions, and messages at QoS 1 that wait for it."],
-  ["keep-alive", "The longest silence of a client. After one and a half of it the broker ends the connection."],
-  ["access control", "Which client may publish and read which topics."],
+  ["PUBACK, SUBACK", "The answers to a message at QoS 1, and to a subscription."],
+  ["keep-alive", "The longest silence of a client; after one and a half of it the broker ends the connection."],
 ];

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge.runtime.reload import with_orders_per_hour
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, load_content
 from plant.views.plant_yaml import yaml_in_force
@@ -32,6 +33,14 @@ def test_a_plant_that_nothing_has_changed_is_shown_as_it_was_read() -> None:
     assert yaml_in_force(plant_of(DEFAULT).config) == DEFAULT
 
 
+def test_a_demo_shows_the_file_as_it_was_read() -> None:
+    """Whoever saves what is shown keeps the rates of orders of the file; the demo replaces them again."""
+    config, replaced = with_orders_per_hour(load_content(DEFAULT, "plant.yaml"), 720)
+
+    assert replaced
+    assert yaml_in_force(config) == DEFAULT
+
+
 @pytest.mark.parametrize(
     "commands",
     [
@@ -52,6 +61,62 @@ def test_what_commands_have_changed_is_in_the_yaml(commands: list[dict[str, obje
 
     assert comparable(again.config) == comparable(plant.config)
     assert sum(1 for _ in again.advance(START + 60)) > 10
+
+
+@pytest.mark.parametrize(
+    ("commands", "before", "after"),
+    [
+        ([{"command": "scale", "message_type": "welding", "count": 17}], b"    welding: 4", b"    welding: 17"),
+        ([{"command": "rate", "messages_per_second": 12.5}], b"global:\n", b"global:\n  target_rate: 12.5\n"),
+    ],
+)
+def test_comments_and_form_stay_where_numbers_change(
+    commands: list[dict[str, object]], before: bytes, after: bytes
+) -> None:
+    """Only the numbers are others: somebody wants to go on with their own text."""
+    plant = plant_of(DEFAULT)
+    for command in commands:
+        plant.execute(command)
+
+    assert yaml_in_force(plant.config) == DEFAULT.replace(before, after, 1)
+
+
+PRESS = "  press:\n    report_seconds: 3 # s\n    count: 2\n    signals: {a: {base: 1}}\n"
+ALIAS = "  a: &a\n    enabled: true # both\n    report_seconds: 3\n    signals: {f: {base: 1}}\n  b: *a\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "commands", "expected"),
+    [
+        (
+            "message_types: {press: {count: 2, report_seconds: 3, signals: {a: {base: 1}}}} # ours\n",
+            [{"command": "disable", "message_type": "press"}],
+            "message_types: {press: {enabled: false, count: 2, report_seconds: 3, signals: {a: {base: 1}}}} # ours\n",
+        ),
+        (
+            f"# ours\nmessage_types:\n{PRESS}",
+            [{"command": "scale", "message_type": "press", "count": 3}, {"command": "rate", "messages_per_second": 9}],
+            "# ours\nglobal: {machine_counts: {press: 3}, target_rate: 9.0}\nmessage_types:\n  press:\n    report",
+        ),
+        (
+            f"message_types:\n{ALIAS}",
+            [{"command": "disable", "message_type": "a"}],
+            "# As it is in force:",
+        ),
+    ],
+    ids=["in one line", "another section", "an alias"],
+)
+def test_values_are_put_into_any_text_or_it_is_written_anew(
+    text: str, commands: list[dict[str, object]], expected: str
+) -> None:
+    """Either way the same plant is loaded from it."""
+    plant = plant_of(text.encode())
+    for command in commands:
+        plant.execute(command)
+    shown = yaml_in_force(plant.config)
+
+    assert shown.decode().startswith(expected)
+    assert comparable(plant_of(shown).config) == comparable(plant.config)
 
 
 def test_all_that_was_there_stays() -> None:

@@ -15,6 +15,8 @@ import httpx
 from tests.support.processes.daemon import ROOT, DaemonProcess
 from tests.support.processes.ports import free_port
 
+PLANTS: Final = ROOT / "tests" / "support" / "browser" / "plants"
+"""Plants of these tests."""
 SANDBOX: Final = (
     *("--demo-broker", "scenarios/sandbox/broker.yaml", "--message-config-path", "scenarios/sandbox.yaml"),
     *("--mqtt-connections", "per_machine", "--mqtt-device-client-id", "{machine_id}", "--mqtt-commands"),
@@ -53,20 +55,26 @@ class Simulator:
 
 @contextmanager
 def simulating(
-    folder: Path, *flags: str, plant: str = "message_structure.yaml", environ: Mapping[str, str] | None = None
+    folder: Path,
+    *flags: str,
+    plant: str = "message_structure.yaml",
+    environ: Mapping[str, str] | None = None,
+    broker: bool = True,
 ) -> Iterator[Simulator]:
     """A simulator with the embedded broker, connected, its page open to this machine.
 
     folder: a free one, which it works in, with copies of all plants.  plant: the file in it.  flags: further ones.
+    broker: False for none; the flags then say where another one is, or would be.
     """
     shutil.copytree(ROOT / "scenarios", folder / "scenarios", dirs_exist_ok=True)
     if not (folder / "message_structure.yaml").exists():
         shutil.copy(ROOT / "message_structure.yaml", folder)
     named = () if "--message-config-path" in flags else ("--message-config-path", plant)
-    common = ("run", "--demo", "--seed", "7", "--http-port", str(free_port()), *named)
+    demo = ("--demo",) if broker else ()
+    common = ("run", *demo, "--seed", "7", "--http-port", str(free_port()), *named)
     with DaemonProcess(*common, *flags, directory=folder, environ=environ) as daemon:
-        port = int(daemon.says(r"(?:your clients +|MQTT +)localhost:(\d+)", _START_SECONDS)[1])
-        daemon.says(r"connected to broker|all machines are connected", _START_SECONDS)
+        port = int(daemon.says(r"(?:your clients +|MQTT +)localhost:(\d+)", _START_SECONDS)[1]) if broker else 0
+        daemon.says(r"connected to broker|all machines are connected" if broker else "retrying in", _START_SECONDS)
         url = daemon.url().replace("127.0.0.1", "localhost")
         with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
             client.get(f"{url}/livez")
