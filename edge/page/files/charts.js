@@ -6,6 +6,7 @@ import {number, percent, seconds, words} from "./format.js";
 const KEPT_MS = 15 * 60 * 1000;
 const FAULTED = /fault|fail|error|crash|alarm|emergency|broken|offline/i;
 const ROLES = {stopped: "stopped", planned_stop: "planned", waiting: "waiting", blocked: "waiting", starved: "waiting"};
+const LEAST = 24; // points of a line that fill its width
 const isNumber = Number.isFinite;
 let ids = 0;
 
@@ -31,9 +32,11 @@ export function bar(share, label) {
 export function sparkline({label, unit = ""}) {
   const [area, line] = [svg("path", {class: "spark-area"}), svg("path", {class: "spark-line"})];
   const node = svg("svg", {class: "spark", viewBox: "0 0 180 40", preserveAspectRatio: "none", role: "img"}, area, line);
-  const update = onceAFrame((values = []) => {
+  const update = onceAFrame((kept = []) => {
+    const values = kept.slice(kept.findIndex(isNumber));
     const top = Math.max(...values.filter(isNumber), 0) || 1;
-    const found = runs(values.map((value, place) => [place + 180 - values.length, isNumber(value) ? 38 - (value / top) * 34 : null]));
+    const step = 180 / Math.max(LEAST, values.length - 1);
+    const found = runs(values.map((value, place) => [180 - (values.length - 1 - place) * step, isNumber(value) ? 38 - (value / top) * 34 : null]));
     set(line, "d", found.map((run) => `M${run.join("L")}`).join(""));
     set(area, "d", found.map((run) => `M${run[0].split(" ")[0]} 40L${run.join("L")}V40Z`).join(""));
     set(node, "aria-label", told(label, unit, values));
@@ -121,9 +124,9 @@ export function stateBar({label, producing = null}) {
   };
 }
 
-/** Return a bar of parts beside each other; its `update` takes [name, class, share] of each. */
-export function segments(kind = "") {
-  const node = el("div", {class: `segments ${kind}`, "aria-hidden": "true"});
+/** Return a bar of parts beside each other; its `update` takes [name, class, share] of each. role: img has a label. */
+export function segments(kind = "", role = null) {
+  const node = el("div", {class: `segments ${kind}`, role, "aria-hidden": role ? null : "true"});
   const make = () => {
     const part = el("span");
     const update = ([, name, share]) => {
@@ -145,7 +148,7 @@ export function legend() {
       write(state, words(name));
       write(text, known);
     };
-    return {node: el("li", {}, dot, state, " ", text), update};
+    return {node: el("li", {}, dot, text, " ", state), update};
   };
   return {node, update: keyed(node, make, ([state]) => state)};
 }

@@ -5,7 +5,7 @@ import {set, write} from "./dom.js";
 import {clock, day} from "./format.js";
 
 const THEMES = [["", "Automatic"], ["light", "Light"], ["dark", "Dark"]];
-const STATES = {ok: ["good", "Running"], degraded: ["warn", "Degraded"], failing: ["bad", "Failing"]};
+const STATES = {ok: ["good", "Delivering"], degraded: ["warn", "Degraded"], failing: ["bad", "Failing"]};
 const TOKEN = "the token of HTTP_TOKEN_FILE. It is kept in this page's memory only.";
 const byId = (id) => document.getElementById(id);
 

@@ -41,12 +41,13 @@ export const view = {
 function build(parts, api) {
   const figures = keyFigures();
   const machines = wall(api);
-  const beside = [oee(), troubles(), delivery(), broker(), journal(), run()];
-  parts.push(...figures, machines, ...beside);
+  const columns = [[oee(), troubles()], [delivery(), broker()], [journal()], [run()]];
+  parts.push(...figures, machines, ...columns.flat());
   const nodes = (of) => of.map((each) => each.node);
+  const stacks = columns.map((each) => el("div", {class: "stack"}, nodes(each)));
   return [
     el("section", {class: "figures", "aria-label": "Key figures"}, nodes(figures)),
-    el("div", {class: "overview"}, machines.node, el("div", {class: "beside"}, nodes(beside))),
+    el("div", {class: "overview"}, machines.node, el("div", {class: "panels"}, stacks.slice(0, 2)), el("div", {class: "panels below"}, stacks.slice(2))),
   ];
 }
 
@@ -67,7 +68,7 @@ function keyFigures() {
       below: lateness ? `${milliseconds(lateness.p50_ms)} median, ${milliseconds(lateness.max_ms)} worst` : "nothing was due lately",
     })),
     figure("Queue", ["queue", "history"], spark("Queue", "messages", "queue"), ({queue}) => ({
-      value: `${number(queue.depth)} waiting`,
+      value: number(queue.depth),
       below: `of ${number(queue.size)}, ${number(queue.in_flight)} in flight`,
       kind: queue.depth >= queue.size ? "bad" : queue.depth > queue.size / 2 ? "warn" : "",
     })),
@@ -79,11 +80,11 @@ function keyFigures() {
       const producing = roles(types).find(([role]) => role === "producing");
       return {value: number(machines), below: `${number(producing?.[3] ?? 0)} producing`};
     }),
-    figure("Faults", ["faults", "alarms", "at"], {node: newest, update: ({faults, at}) => write(newest, latest(faults, at))}, ({faults, alarms}) => {
+    figure("Wrong now", ["faults", "alarms", "at"], {node: newest, update: ({faults, at}) => write(newest, latest(faults, at))}, ({faults, alarms}) => {
       const ringing = Object.values(alarms.active).reduce((sum, n) => sum + n, 0);
       return {
-        value: faults.active === null ? NONE : `${number(faults.active)} active`,
-        below: alarms.declared ? `${count(ringing, "alarm")} active` : "no alarms declared",
+        value: faults.active === null ? NONE : count(faults.active, "fault"),
+        below: alarms.declared ? count(ringing, "alarm") : "no alarms declared",
         kind: faults.active || ringing ? "bad" : "",
       };
     }),

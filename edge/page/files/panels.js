@@ -26,7 +26,8 @@ export function oee() {
       head[3].hidden = !reported;
       rows(Object.keys(FACTORS).map((name) => [name, truth?.[name], reported ? percent(reported[name]) : null]));
       const from = truth?.since ? `Since ${clock(truth.since, process.time_zone)}, plant time. ` : "";
-      write(note, from + (reported ? "Messages: what a dashboard computes from what was published." : ""));
+      const unknown = typeof truth?.oee === "number" ? "" : "Unknown until machines have finished something. ";
+      write(note, from + unknown + (reported ? "Messages: what a dashboard computes from what was published." : ""));
     },
   };
 }
@@ -79,7 +80,7 @@ function fault({machine_id: id, fault: name}) {
 
 /** The ledger: each message is counted once, so the parts are the whole. */
 export function delivery() {
-  const strip = segments("tall");
+  const strip = segments("tall", "img");
   const list = el("tbody");
   const rows = keyed(list, account, ([name]) => name);
   const [reasons, note] = [el("p", {class: "small bad"}), el("p", {class: "muted small"})];
@@ -90,6 +91,7 @@ export function delivery() {
       const all = ledger.messages_generated;
       const parts = ACCOUNTS.map(([name, role, read]) => [name, role, read(ledger) / Math.max(1, all), read(ledger)]);
       strip.update(parts.filter(([, , share]) => share > 0));
+      set(strip.node, "aria-label", parts.map(([name, , , n]) => `${name} ${number(n)}`).join(", "));
       rows(parts);
       write(note, `${number(all)} generated, each of them counted above. Queue policy: ${queue.policy}.`);
       const why = Object.entries({...ledger.refused, ...ledger.dropped}).filter(([, n]) => n > 0);
@@ -101,7 +103,7 @@ export function delivery() {
 function account([name, role]) {
   const [n, part] = [el("td", {class: "number"}), el("td", {class: "number muted"})];
   return {
-    node: el("tr", {}, el("th", {scope: "row"}, el("span", {class: `dot ${role}`, "aria-hidden": "true"}), " ", name), n, part),
+    node: el("tr", {}, el("th", {scope: "row"}, el("span", {class: `dot ${role}`, "aria-hidden": "true"}), " ", name), n, " ", part),
     update([, , share, found]) {
       write(n, number(found));
       write(part, found ? percent(share) : "");
@@ -124,7 +126,7 @@ export function broker() {
       list.update({
         Address: `${found.host}:${found.port}`,
         Protocol: `MQTT ${found.version}, ${found.tls ? "TLS" : "without TLS"}`,
-        Login: found.auth,
+        Login: found.auth === "NONE" ? "none" : found.auth,
         Token: token(found, wall),
         Connections: devices ? `${number(devices.up)} of ${number(devices.wanted)}, one a machine` : found.clients === 1 ? "one for all machines" : `${number(found.clients)} for all machines`,
         Reconnects: number(Math.max(0, found.connects - found.clients)),

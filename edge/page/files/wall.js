@@ -60,9 +60,10 @@ function type(kind, titles) {
   const [strip, texts] = [segments(), legend()];
   const head = el("div", {class: "type-head"}, el("h3", {}, name), machines, wrong, figure);
   return {
-    node: el("section", {"data-kind": kind}, head, strip.node, texts.node, el("ul", {class: "tiles", hidden: true})),
+    node: el("section", {class: "type", "data-kind": kind}, head, strip.node, texts.node, el("ul", {class: "tiles", hidden: true})),
     update([, found]) {
-      write(name, titles.get(kind) ?? words(kind));
+      const title = titles.get(kind) ?? words(kind);
+      write(name, title.charAt(0).toUpperCase() + title.slice(1));
       write(machines, found.enabled ? count(found.machines, "machine") : "switched off");
       write(wrong, troubles(found.faults, found.alarms));
       write(figure, typeof found.oee?.oee === "number" ? `OEE ${percent(found.oee.oee, 0)}` : "");
