@@ -89,7 +89,7 @@ export function mountMachine(root, context, id) {
 
   function showTroubles({faults: there, alarms: raised, at}) {
     const ofFault = ({fault, severity, level, cause, since: begin}) => {
-      const strength = number(severity) + (level === severity ? "" : `, now ${number(level)}`);
+      const strength = number(severity) + (number(level) === number(severity) ? "" : `, now ${number(level)}`);
       return [`✕ ${fault} (${words(cause)})`, strength, `${time(begin)}, ${since(begin, at)}`];
     };
     const declared = now.type?.alarms ?? [];

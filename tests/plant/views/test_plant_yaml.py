@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge.runtime.reload import with_orders_per_hour
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, load_content
 from plant.views.plant_yaml import yaml_in_force
@@ -30,6 +31,14 @@ def comparable(config: PlantConfig) -> Any:
 def test_a_plant_that_nothing_has_changed_is_shown_as_it_was_read() -> None:
     """With its comments, to the byte."""
     assert yaml_in_force(plant_of(DEFAULT).config) == DEFAULT
+
+
+def test_a_demo_shows_the_file_as_it_was_read() -> None:
+    """Whoever saves what is shown keeps the rates of orders of the file; the demo replaces them again."""
+    config, replaced = with_orders_per_hour(load_content(DEFAULT, "plant.yaml"), 720)
+
+    assert replaced
+    assert yaml_in_force(config) == DEFAULT
 
 
 @pytest.mark.parametrize(
