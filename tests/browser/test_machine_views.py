@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -98,7 +97,7 @@ def test_a_filter_that_the_plant_refuses_is_named(open_page: Open, presses: Simu
     page = open_page(presses, "/#/machines?state=runing")
     watch_of(page).allowed.add(422)
 
-    expect(page.get_by_text('✕ state: no such state; did you mean running?')).to_be_visible()
+    expect(page.get_by_text("✕ state: no such state; did you mean running?")).to_be_visible()
     page.get_by_label("State").select_option("running")
     expect(rows(page)).to_have_count(50)
 
