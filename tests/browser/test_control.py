@@ -16,7 +16,7 @@ from tests.support.browser.watched import Watch, soon
 
 def form(page: Page, title: str) -> Locator:
     """The form of a command."""
-    return page.get_by_role("form", name=title, exact=True)
+    return page.locator(".grid, .plant-actions").get_by_role("form", name=title, exact=True)
 
 
 def quick(page: Page, name: str) -> Locator:
@@ -44,10 +44,10 @@ def test_a_machine_is_chosen_by_keyboard_among_suggestions(open_page: Open, work
     """By a part of its id; Escape closes the list, arrows and Enter choose."""
     page = open_page(workshop, "/#/control")
     is_live(page)
-    expect(page.locator(".chosen")).to_contain_text("Choose a machine first")
+    expect(page.locator(".chosen")).to_contain_text("Choose a machine")
     box = page.get_by_role("combobox", name="Machine")
     box.press_sequentially("ess-0")
-    options = page.get_by_role("option")
+    options = page.get_by_role("listbox").get_by_role("option")
     expect(options).to_have_count(6)
     box.press("Escape")
     expect(page.get_by_role("listbox")).to_be_hidden()
@@ -105,15 +105,14 @@ def test_a_set_point_is_set_and_a_wrong_one_is_refused_beside_its_field(
 ) -> None:
     """With the rule that it broke."""
     act = form(control, "Set point")
-    expect(act).to_contain_text("100 to 300 mm/s")
+    expect(act).to_contain_text("100 to 300")
     act.get_by_label("Value").fill("250")
-    act.get_by_role("button", name="Set").click()
-    expect(act).to_contain_text("250")
-    expect(act.locator(".result")).to_contain_text("✓")
+    act.get_by_role("button", name="Set point").click()
+    expect(act).to_contain_text("✓")
     assert workshop.get("/api/v1/machines/PRESS-02")["signals"]["feed"]["set_point"] == 250
     watch_of(control).allowed.add(422)
     act.get_by_label("Value").fill("1000")
-    act.get_by_role("button", name="Set").click()
+    act.get_by_role("button", name="Set point").click()
     expect(act.get_by_label("Value")).to_have_attribute("aria-invalid", "true")
     expect(act).to_contain_text(re.compile("✕.*300"))
     expect(act.get_by_label("Value")).to_be_focused()
@@ -126,14 +125,14 @@ def test_a_fault_is_injected_with_severity_and_duration_and_cleared(control: Pag
     inject.get_by_label("Fault").select_option("worn_belt")
     inject.get_by_label("Severity").fill("2.5")
     inject.get_by_label("For (s)").fill("300")
-    inject.get_by_role("button", name="Inject").click()
-    expect(inject.locator(".result")).to_contain_text("✓")
-    expect(control.locator(".chosen")).to_contain_text("1 fault: worn_belt")
+    inject.get_by_role("button", name="Inject a fault").click()
+    expect(inject).to_contain_text("✓")
+    expect(control.locator(".chosen")).to_contain_text("✕ worn_belt")
     expect(inject.get_by_role("option", name="worn_belt (active)")).to_be_disabled()
     (fault,) = workshop.get("/api/v1/machines/PRESS-02")["faults"]
     assert (fault["fault"], fault["severity"], fault["cause"]) == ("worn_belt", 2.5, "command")
     clear.get_by_label("Fault").select_option("worn_belt")
-    clear.get_by_role("button", name="Clear").click()
+    clear.get_by_role("button", name="Clear faults").click()
     expect(control.locator(".chosen")).to_contain_text("no faults")
 
 
@@ -145,7 +144,7 @@ def test_a_severity_that_is_no_such_is_refused(
     watch_of(control).allowed.add(422)
     act = form(control, "Inject a fault")
     act.get_by_label("Severity").fill(severity)
-    act.get_by_role("button", name="Inject").click()
+    act.get_by_role("button", name="Inject a fault").click()
 
     expect(act.get_by_label("Severity")).to_have_attribute("aria-invalid", "true")
     expect(act.locator(".field", has=control.get_by_label("Severity"))).to_contain_text(rule)
@@ -156,24 +155,24 @@ def test_the_connection_is_one_for_all_machines_and_says_so(control: Page) -> No
     for title in ("Crash", "Disconnect", "Reconnect"):
         button = control.get_by_role("button", name=title, exact=True)
         expect(button).to_have_attribute("aria-disabled", "true")
-    expect(control.get_by_role("main")).to_contain_text("All machines share one connection")
+    expect(control.get_by_role("main")).to_contain_text("The machines share one connection")
 
 
 def test_a_type_is_scaled(control: Page, workshop: Simulator) -> None:
     """The number is shown before and after."""
-    act = form(control, "Number of machines")
+    act = form(control, "Scale")
     act.get_by_label("Type").select_option("conveyor")
     expect(act).to_contain_text("now 2")
     act.get_by_label("Machines").fill("3")
     act.get_by_role("button", name="Scale").click()
-    expect(act.locator(".result")).to_contain_text("✓")
+    expect(act).to_contain_text("✓")
     expect(act).to_contain_text("now 3")
     workshop.command(command="scale", message_type="conveyor", count=2)
 
 
 def test_the_rate_is_set_and_taken_back(control: Page, workshop: Simulator) -> None:
     """What was asked and what it is now are both there; empty means as declared."""
-    act = form(control, "Message rate")
+    act = form(control, "Set rate")
     act.get_by_label("Messages per second").fill("50")
     act.get_by_role("button", name="Set rate").click()
     expect(act).to_contain_text("now 50")
@@ -189,7 +188,7 @@ def test_messages_of_a_type_are_switched_off_and_on(control: Page, workshop: Sim
     expect(on).to_contain_text("Everything is switched on")
     off.get_by_label("Messages of").select_option("conveyor")
     off.get_by_role("button", name="Switch off").click()
-    expect(off.locator(".result")).to_contain_text("✓")
+    expect(off).to_contain_text("✓")
     expect(on.get_by_role("option", name="conveyor")).to_be_attached()
     on.get_by_role("button", name="Switch on").click()
     expect(on).to_contain_text("Everything is switched on")
@@ -203,7 +202,7 @@ def test_a_double_click_sends_one_command(control: Page, workshop: Simulator) ->
     act = form(control, "Set state")
     act.get_by_label("State").select_option("jammed")
     act.get_by_role("button", name="Set state").dblclick()
-    expect(act.locator(".result")).to_contain_text("✓")
+    expect(act).to_contain_text("✓")
     control.get_by_role("button", name="Stop").click()
     expect(control.locator(".quick")).to_contain_text("state stopped")
 
@@ -234,11 +233,11 @@ def test_devices_crash_disconnect_and_reconnect(open_page: Open, sandbox: Simula
     page = open_page(sandbox, "/#/control/press")
     is_live(page)
     for title, seconds in (("Crash", "1"), ("Disconnect", ""), ("Reconnect", None)):
-        act = page.locator("form.act").filter(has=page.get_by_role("button", name=title, exact=True))
+        act = form(page, title)
         if seconds:
             act.get_by_label("For (s)").fill(seconds)
         act.get_by_role("button", name=title).click()
-        expect(act.locator(".result")).to_contain_text("✓")
+        expect(act).to_contain_text("✓")
     names = [entry["command"]["command"] for entry in sandbox.journal()]
     assert names[:3] == ["reconnect", "disconnect", "crash"]
 

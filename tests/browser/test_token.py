@@ -60,7 +60,7 @@ def test_a_change_asks_for_the_token_and_is_then_made(
     expect(page.get_by_text("refused this token")).to_be_visible()
     use(page, TOKEN)
     expect(field).to_be_hidden()
-    page.wait_for_function("window.answer !== null")
+    soon(page, lambda: page.evaluate("window.answer !== null"), "the command is answered")
 
     assert page.evaluate("window.answer.state") == "stopped"
     done = [entry for entry in guarded.journal() if entry.get("command", {}).get("machine_id") == "CNC-03"]
@@ -73,12 +73,12 @@ def test_the_token_is_kept_in_memory_only(
     """No storage, cookie, address or element has it; it goes to this simulator, with changes alone; then it is gone."""
     page = open_page(guarded)
     sent: list[Request] = []
-    page.on("request", sent.append)
+    page.on("request", lambda request: sent.append(request))  # noqa: PLW0108 - Playwright wants a function of Python
     is_live(page)
     page.get_by_role("button", name="Enter token").click()
     use(page, TOKEN)
     page.evaluate(STOP)
-    page.wait_for_function("window.answer !== null")
+    soon(page, lambda: page.evaluate("window.answer !== null"), "the command is answered")
 
     assert page.evaluate("window.answer.state") == "stopped"
     assert TOKEN not in page.evaluate(KEPT)
@@ -100,7 +100,7 @@ def test_the_field_is_left_by_escape_and_the_token_is_forgotten_by_a_button(
     is_live(page)
     page.evaluate(STOP)
     page.get_by_label("Token", exact=True).press("Escape")
-    page.wait_for_function("window.answer !== null")
+    soon(page, lambda: page.evaluate("window.answer !== null"), "the command is answered")
     assert "HTTP_TOKEN_FILE" in page.evaluate("window.answer")
 
     button = page.get_by_role("button", name=re.compile("Enter token|Token set"))
@@ -121,5 +121,5 @@ def test_where_no_token_is_needed_there_is_no_field(open_page: Open, default_pla
 
     expect(page.get_by_role("button", name="Enter token")).to_be_hidden()
     page.evaluate(STOP)
-    page.wait_for_function("window.answer !== null")
+    soon(page, lambda: page.evaluate("window.answer !== null"), "the command is answered")
     assert page.evaluate("window.answer.state") == "stopped"

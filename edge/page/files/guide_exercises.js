@@ -176,7 +176,7 @@ sed -i 's/&often [0-9.]*/\&often 0.2/' scenarios/sandbox.yaml
   --mqtt-broker localhost --mqtt-port 1883 --no-mqtt-tls --message-config-path scenarios/energy.yaml
 `},
     ],
-    observe: "`window=20` in its log, and not 100.",
+    observe: "`window=5` in its log, and not 100.",
     why: "CONNACK says how many messages of QoS 1 the broker takes before it has acknowledged one; CONNECT says the same of a client. Neither side is buried by the other.",
   },
   {

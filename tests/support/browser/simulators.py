@@ -43,6 +43,14 @@ class Simulator:
             httpx.get(f"{self.url}{path}", headers={"accept": "application/json"}, timeout=10).raise_for_status().json()
         )
 
+    def get_text(self, path: str) -> str:
+        """What a call answers, as text."""
+        return httpx.get(f"{self.url}{path}", timeout=10).raise_for_status().text
+
+    def put_plant(self, text: str) -> None:
+        """Apply another YAML."""
+        httpx.put(f"{self.url}/api/v1/plant", content=text.encode(), timeout=20).raise_for_status()
+
     def command(self, **body: object) -> Any:
         """Have a command executed, as somebody on this machine."""
         return httpx.post(f"{self.url}/api/v1/commands", json=body, timeout=10).raise_for_status().json()
