@@ -32,6 +32,7 @@ test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
 	@sh tests/setup_monitoring.sh
 	@sh tests/setup_mqttjs.sh
 	@sh tests/setup_ejabberd.sh
+	@sh tests/setup_chromium.sh
 	@PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest $(ARGS)
 
 test-thorough: $(VENV)/.dev ## Run all tests with all cases, and laws with ten times as many examples; one file: ARGS=...
