@@ -206,7 +206,8 @@ def _service(
     )
     # A second simulator beside the first is normal on a laptop; in a pod the probes would call the wrong port.
     may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
-    return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move)
+    speed = 1.0 if options.then_live else options.speed or 1.0
+    return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move, speed=speed)
 
 
 def _tracing(start: FleetStart) -> tuple[Tracing | None, str]:

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedWriter, RawIOBase
+from itertools import islice
 from typing import BinaryIO, Final
 
 import orjson
@@ -99,6 +100,15 @@ class Journal:
     def entries(self, before: int | None = None) -> Sequence[Entry]:
         """Return the entries, the newest first. before: only those with a lower number."""
         return [each for each in reversed(self._entries) if before is None or each.number < before]
+
+    @property
+    def count(self) -> int:
+        """The number of all entries that there were, which is that of the newest."""
+        return self._count
+
+    def newest(self, most: int) -> Sequence[Entry]:
+        """Return the newest entries, the newest first."""
+        return [*islice(reversed(self._entries), most)]
 
     def close(self) -> None:
         """Close the file; nothing is written any more."""

@@ -18,6 +18,9 @@ from edge.http.problems import refused
 
 log = logging.getLogger("http")
 
+HEAD: Final = "edgemqttsim.head"
+"""In the scope of a request by HEAD, which is answered like GET: true."""
+
 _RESTART_SECONDS: Final = 5
 _A_TURN: Final = 4
 """Requests that are started in one turn of the event loop: each costs some tenths of a millisecond."""
@@ -104,7 +107,7 @@ class Outermost:
             return await refused(scope["path"], 405, "Method Not Allowed", headers)(scope, receive, send)
         if scope["method"] == "HEAD":
             # uvicorn leaves out the body.
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", HEAD: True}
         return await self._app(scope, receive, send)
 
     def _allowed_at(self, path: str) -> list[str] | None:

@@ -17,6 +17,9 @@ import h11
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+ENDLESS: Final = "edgemqttsim.endless"
+"""In the state of a request whose answer has no end, such as a stream of events: true."""
+
 _DRAINED_BYTES: Final = HIGH_WATER_LIMIT * 3 // 4  # asyncio pauses at this limit, and goes on at a quarter of it
 
 
@@ -51,6 +54,11 @@ class Connection(H11Protocol):
         """Whether it waits for the next request; half of one does not count."""
         return self.cycle is None or self.cycle.response_complete
 
+    @property
+    def _is_endless(self) -> bool:
+        """Whether the answer that is being sent has no end."""
+        return not self.waits and bool(self.cycle.scope.get("state", {}).get(ENDLESS))
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection; where there are too many, close another."""
         super().connection_made(transport)
@@ -78,7 +86,9 @@ class Connection(H11Protocol):
     def resume_writing(self) -> None:
         """Give the caller more time, because it has read some more."""
         super().resume_writing()
-        if self._read_by is not None:
+        if self._is_endless:
+            self._read_by = None  # how much it has read in all says nothing of the next time
+        elif self._read_by is not None:
             self._read_by += _DRAINED_BYTES / self._limits.bytes_a_second
 
     def send_400_response(self, msg: str) -> None:
@@ -93,9 +103,12 @@ class Connection(H11Protocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """Close the connection, because the process ends."""
+        """Close the connection, because the process ends; a stream that nobody reads has no end to be waited for."""
+        if self._is_endless and self.flow.write_paused:
+            return self.abort()
         with contextlib.suppress(h11.LocalProtocolError):  # an earlier error
             super().shutdown()
+        return None
 
     def is_overdue(self) -> bool:
         """Return whether the caller has used up its time."""

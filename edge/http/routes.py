@@ -24,10 +24,10 @@ from edge.http.asgi import Outermost
 from edge.http.authorization import caller
 from edge.http.docs import add_docs
 from edge.http.figures import UNAVAILABLE, add_anomalies, add_oee, busy_is_503
+from edge.http.health import health, why_dead
 from edge.http.shared_work import SharedWork
 from edge.observability.statistics import ledger_fields
 from edge.redaction import clean, redact
-from edge.status import why_not_alive, why_not_ready
 from edge.status_source import StatusSource
 
 CHANGES = "x-changes"
@@ -168,12 +168,12 @@ def _add_probes(app: FastAPI, source: StatusSource, context: HttpContext) -> Non
     @app.get("/livez", summary="Liveness probe", tags=_MONITORING, response_class=PlainTextResponse, responses=_PROBE)
     async def livez() -> Response:
         """200 while the run loop turns and, with messages due and a connection, acknowledgements arrive."""
-        return _probe(_why_not_alive(source, context))
+        return _probe(why_dead(source, context.patience_seconds))
 
     @app.get("/readyz", summary="Readiness probe", tags=_MONITORING, response_class=PlainTextResponse, responses=_PROBE)
     async def readyz() -> Response:
         """200 while the process works, the broker is connected, and it accepts messages."""
-        return _probe(_why_not_alive(source, context) or why_not_ready(source.connection()))
+        return _probe(health(source, context.patience_seconds).reason)
 
 
 def _add_details(
@@ -184,11 +184,11 @@ def _add_details(
         """All figures; the status code is 503 where that of /livez is."""
         with busy_is_503():
             await refresh()
-        dead, unready = _why_not_alive(source, context), why_not_ready(source.connection())
-        status = "failing" if dead else "degraded" if unready else "ok"
-        details = {"status": status, "reason": dead or unready, **_details(source, context.uptime_seconds())}
+        found = health(source, context.patience_seconds)
+        details = {**found._asdict(), **_details(source, context.uptime_seconds())}
         # orjson writes null for infinite figures, which JSON does not have.
-        return Response(orjson.dumps(clean(details)), 503 if dead else 200, media_type="application/json")
+        code = 503 if found.status == "failing" else 200
+        return Response(orjson.dumps(clean(details)), code, media_type="application/json")
 
 
 def _details(source: StatusSource, uptime_seconds: float) -> Mapping[str, object]:
@@ -200,12 +200,6 @@ def _details(source: StatusSource, uptime_seconds: float) -> Mapping[str, object
         "clock": dataclasses.asdict(source.clock()),
         "plant": {"seed": source.seed, "rows": dict(plant.rows), "open_orders": plant.open_orders},
     }
-
-
-def _why_not_alive(source: StatusSource, context: HttpContext) -> str | None:
-    return source.why_stuck() or why_not_alive(
-        source.connection(), turn_age_seconds=source.turn_age_seconds(), patience_seconds=context.patience_seconds
-    )
 
 
 def _probe(reason: str | None) -> Response:

@@ -91,7 +91,7 @@ class MachineFigures:
         groups = [group async for group in in_turns(self._plant.active_faults())]
         goes_on = [[(group.kind, each) for each in group.episodes] for group in groups]
         active = [query.selected(each) async for each in in_turns(goes_on)]
-        ended, places = self._ended.kept, self._ended.places
+        ended, places = ([], set()) if query.is_open else (self._ended.kept, self._ended.places)
         parts = [part async for part in in_turns(map(query.selected, chunks(ended, _SELECTED_PER_TURN)))]
         still: list[list[tuple[Place, FaultEpisode]]] = [
             [each for each in part if each[0] not in places] for part in active

@@ -78,6 +78,11 @@ class Reloader:
         """Return the counts of reloads; loading at the start counts as the first success."""
         return ReloadStatus(self._accepted, self._rejected, self._last_success)
 
+    @property
+    def followed_path(self) -> Path | None:
+        """The plant's file, if it can be read again."""
+        return self._path if self._current.followed else None
+
     async def follow(self, interval_seconds: float) -> None:
         """Apply changes of the file for as long as the process runs, checking it at this interval."""
         if not self._current.followed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +25,8 @@ from plant.definition.plant_config import PlantConfig
 
 if TYPE_CHECKING:
     from edge.http.server import Server
+    from edge.page.context import PageContext
+    from edge.page.hub import Hub
 
 log = logging.getLogger("app")
 
@@ -75,7 +77,8 @@ class Service:
     """Runs a simulator from start to exit code, and shows it to the outside.
 
     reloader: loads the plant's file and applies it.  clock: seconds, monotonic.
-    may_move: whether HTTP may take another port where its own is taken.
+    may_move: whether HTTP may take another port where its own is taken.  speed: of plant time.
+    wire: what the embedded broker has seen on the wire, where there is one.
     """
 
     def __init__(
@@ -87,14 +90,17 @@ class Service:
         clock: Callable[[], float],
         *,
         may_move: bool = False,
+        speed: float = 1.0,
+        wire: Callable[[], Mapping[str, object]] | None = None,
     ) -> None:
         self._settings, self._backend, self._reloader, self._clock = settings, backend, reloader, clock
-        self._version, self._may_move = version, may_move
+        self._version, self._may_move, self._speed, self._wire = version, may_move, speed, wire
         self._started_at = clock()
         self._control = Control(reloader.journal, backend.execute, reloader.reload, reloader.put)
         backend.obey(self._control.execute)
         self._idempotency = Idempotency(clock)
         self._statistics = Statistics(backend)
+        self._hub: Hub | None = None
         self._tasks = TaskSupervisor(settings.drain_seconds + backend.shutdown_seconds)
 
     async def run(self) -> int:
@@ -117,7 +123,8 @@ class Service:
         failure = await tasks.until_ended()
         await self._backend.shutdown(failure)
         failure = failure or tasks.failure()  # draining may have failed
-        if server is not None:
+        if server is not None and self._hub is not None:
+            self._hub.close()
             server.stop()
         await tasks.close()
         self._statistics.log(self._uptime_seconds())
@@ -138,6 +145,8 @@ class Service:
         from edge.http.routes import HttpContext, create_app, served  # noqa: PLC0415
         from edge.http.server import Server  # noqa: PLC0415
         from edge.observability.tracing.requests import traced  # noqa: PLC0415
+        from edge.page.hub import Hub  # noqa: PLC0415
+        from edge.page.routes import add_page  # noqa: PLC0415
 
         context = HttpContext(
             version=self._version,
@@ -169,6 +178,8 @@ class Service:
         )
         add_api(app, api)
         add_profile(app, api, settings.http_compat)
+        hub = self._hub = Hub(self._page_context(context.patience_seconds))
+        add_page(app, hub)
         outermost = CrossOrigin(served(app), settings.cors_origins) if settings.cors_origins else served(app)
         further = _FURTHER_PORTS if self._may_move else 0
         server = Server(traced(outermost), settings.http_host, settings.http_port, further)
@@ -178,7 +189,26 @@ class Service:
         also = f", and the calls of HTTP_COMPAT={compat}" if compat is not HttpCompat.NONE else ""
         log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs%s", server.url, also)
         self._tasks.start("http", server.run())
+        self._tasks.start("page", hub.run())
         return server
+
+    def _page_context(self, patience_seconds: float) -> PageContext:
+        from edge.page.context import PageContext  # noqa: PLC0415
+
+        return PageContext(
+            source=self._backend,
+            journal=self._control.journal,
+            options=self._settings,
+            plant_file=self._reloader.followed_path,
+            version=self._version,
+            start_ms=self._backend.start_ms,
+            uptime_seconds=self._uptime_seconds,
+            wall_clock=self._reloader.wall_clock,
+            clock=self._clock,
+            patience_seconds=patience_seconds,
+            speed=self._speed,
+            wire=self._wire,
+        )
 
     async def _log_statistics(self) -> None:
         interval = self._settings.stats_interval

@@ -13,8 +13,8 @@ from edge.observability.tracing import spans
 from edge.observability.tracing.spans import Attributes, Carrier, Kind, Span
 from edge.redaction import printable
 
-QUIET: Final = frozenset({"/metrics", "/metrics/", "/livez", "/readyz", "/healthz"})
-"""Asked for every few seconds by machines: no spans."""
+QUIET: Final = frozenset({"/metrics", "/metrics/", "/livez", "/readyz", "/healthz", "/api/v1/stream"})
+"""Asked for every few seconds by machines, or without an end: no spans."""
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
 _OTHER_METHOD: Final = "_OTHER"
