@@ -48,7 +48,7 @@ class TopApp(App[None]):
     #list:focus > .option-list--option-highlighted {
         color: ansi_default; background: ansi_default; text-style: reverse;
     }
-    #head, #lower { padding-top: 1; }
+    #head { padding-top: 1; }
     #filter { height: 1; }
     HelpScreen { align: center middle; }
     HelpScreen Static { width: auto; padding: 1 3; border: solid ansi_cyan; background: ansi_default; }
@@ -141,13 +141,18 @@ class OverviewScreen(ListScreen):
         """Return the figures."""
         return upper_lines(self.app.overview, self.app.rates, columns) if self.app.heard.overview else []
 
+    def why_empty(self) -> str:
+        """Return that there are no types."""
+        return "the plant has no machines"
+
     def lower(self, columns: int) -> list[Line]:
         """Return the last commands."""
         overview = self.app.heard.overview
         if overview is None:
             return []
-        most = 5 if self.app.size.height >= _LOW_LINES else 2
-        return [commands_head(columns), *command_lines(overview, zone_of(overview), columns, most)]
+        is_low = self.app.size.height < _LOW_LINES
+        rows = command_lines(overview, zone_of(overview), columns, 2 if is_low else 5)
+        return [*([] if is_low else [()]), commands_head(columns), *rows]
 
     def more_keys(self) -> list[tuple[str, str]]:
         """Return the key that leads to machines."""
@@ -203,6 +208,10 @@ class MachinesScreen(ListScreen):
         left_out = [Span(f"the first {MOST_MACHINES} of {count:,} are listed", "warn")] if self._is_cut else []
         status = upper_lines(self.app.overview, self.app.rates, columns)[:1]
         return [*status, fitted(about, columns), *([fitted(left_out, columns)] if left_out else [])]
+
+    def why_empty(self) -> str:
+        """Return that they are not known yet, or that there are none."""
+        return "the type has no machines now" if self._answer.is_there else "asking for the machines"
 
     def more_keys(self) -> list[tuple[str, str]]:
         """Return the key that leads back."""

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from cli.top.document import clean
 from cli.top.lists import Entry, Sort, arranged
 from cli.top.spans import Line, Role, Span, fitted, line
 
@@ -67,6 +68,7 @@ class ListScreen(Screen[None]):
         super().__init__()
         self._sorts, self._sort = sorts, 0
         self._keys: list[str] = []
+        self._prompts: list[Content] = []
         self._is_composed = False
 
     def compose(self) -> ComposeResult:
@@ -115,9 +117,10 @@ class ListScreen(Screen[None]):
             return
         self._static("#upper", [*self._banner(columns), *self.upper(columns)])
         shown = arranged(self.entries(), self._sorts[self._sort], self.query_one(Input).value)
-        head, lines = self.table(shown, columns - 1)  # one for the scroll bar
-        self._static("#head", [head] if self.app.heard.overview else [])
-        self._list([each.key for each in shown], [content([each]) for each in lines])
+        head, lines = self.table(shown, columns - 2)  # for the scroll bar, and a space
+        nothing = [] if shown else [line(Span(self._why_nothing(), "muted"))]
+        self._static("#head", [head, *nothing] if self.app.heard.overview else [])
+        self._list([each.key for each in shown], [content([each]).pad_right(columns) for each in lines])
         self._static("#lower", self.lower(columns))
         self._static("#foot", [fitted(self._foot(), columns)])
 
@@ -126,26 +129,44 @@ class ListScreen(Screen[None]):
         found.display = bool(lines)
         found.update(content(lines))
 
-    def _list(self, keys: list[str], prompts: Sequence[Content]) -> None:
+    def _list(self, keys: list[str], prompts: list[Content]) -> None:
         """Show the entries; the one that was selected stays so, wherever it is now."""
         options = self.query_one(OptionList)
-        at = options.highlighted
-        selected = self._keys[at] if at is not None and at < len(self._keys) else None
-        if len(prompts) == options.option_count:
-            for place, prompt in enumerate(prompts):
-                if options.get_option_at_index(place).prompt != prompt:
-                    options.replace_option_prompt_at_index(place, prompt)
-        else:
+        at, selected = options.highlighted, self.selected
+        self._prompts = prompts
+        if len(prompts) != options.option_count:
             options.set_options([Option(each) for each in prompts])
-        if keys and (selected not in self._keys or keys != self._keys or options.highlighted is None):
+        if keys and (keys != self._keys or options.highlighted is None):
             options.highlighted = keys.index(selected) if selected in keys else min(at or 0, len(keys) - 1)
         self._keys = keys
+        self._paint()
+
+    def _paint(self) -> None:
+        """Write the lines, the selected one in reverse: Textual's own style of it would leave that out."""
+        options = self.query_one(OptionList)
+        for place, prompt in enumerate(self._prompts):
+            shown = prompt.stylize("reverse") if place == options.highlighted else prompt
+            before = options.get_option_at_index(place).prompt
+            if not (isinstance(before, Content) and before.is_same(shown)):
+                options.replace_option_prompt_at_index(place, shown)
+
+    def on_option_list_option_highlighted(self) -> None:
+        """Show another line as the selected one."""
+        self._paint()
 
     @property
     def selected(self) -> str | None:
         """The key of the entry that is selected."""
         at = self.query_one(OptionList).highlighted
         return self._keys[at] if at is not None and at < len(self._keys) else None
+
+    def _why_nothing(self) -> str:
+        wanted = self.query_one(Input).value
+        return f"nothing has {wanted!r} in its name or state: Escape ends the filter" if wanted else self.why_empty()
+
+    @abstractmethod
+    def why_empty(self) -> str:
+        """Return why there is nothing to list."""
 
     def _banner(self, columns: int) -> list[Line]:
         heard = self.app.heard
@@ -158,9 +179,11 @@ class ListScreen(Screen[None]):
 
     def _foot(self) -> list[Span]:
         wanted = self.query_one(Input).value
-        keys = [("q", "quit"), ("p", "go on" if self.app.is_paused else "pause"), ("?", "help")]
-        keys += [("s", f"sort: {self._sorts[self._sort].title}")]
-        keys += [("/", f"filter: {wanted}" if wanted else "filter"), *self.more_keys()]
+        keys = [("q", "quit"), ("?", "help"), ("p", "go on" if self.app.is_paused else "pause"), *self.more_keys()]
+        keys += [
+            ("s", f"sort: {self._sorts[self._sort].title}"),
+            ("/", f"filter: {clean(wanted)}" if wanted else "filter"),
+        ]
         return [span for key, does in keys for span in (Span(key, "accent"), Span(f" {does}   ", "muted"))]
 
     def more_keys(self) -> list[tuple[str, str]]:

@@ -42,21 +42,21 @@ def _not_well(entry: Entry) -> int:
 
 
 TYPE_SORTS: Final = (
-    Sort("as in the YAML", lambda _: ()),
-    Sort("by name", lambda entry: (entry.name,)),
-    Sort("by machines, most first", lambda entry: (-entry.node.at("machines").count,)),
-    Sort("by faults and alarms, most first", lambda entry: (_not_well(entry),)),
-    Sort("by OEE, lowest first", lambda entry: (_worst(entry),)),
+    Sort("order of the YAML", lambda _: ()),
+    Sort("name", lambda entry: (entry.name,)),
+    Sort("most machines", lambda entry: (-entry.node.at("machines").count,)),
+    Sort("most faults and alarms", lambda entry: (_not_well(entry),)),
+    Sort("lowest OEE", lambda entry: (_worst(entry),)),
 )
 
 MACHINE_SORTS: Final = (
-    Sort("by number", lambda _: ()),
-    Sort("by state", lambda entry: (entry.node.at("state").text,)),
+    Sort("number", lambda _: ()),
+    Sort("state", lambda entry: (entry.node.at("state").text,)),
     Sort(
-        "by faults and alarms, most first",
+        "most faults and alarms",
         lambda entry: (-len(entry.node.at("faults").items()) - len(entry.node.at("alarms").items()),),
     ),
-    Sort("by time in the state, longest first", lambda entry: (entry.node.at("since").text,)),
+    Sort("longest in its state", lambda entry: (entry.node.at("since").text,)),
 )
 
 
