@@ -63,7 +63,7 @@ class TopApp(App[None]):
             self.heard = heard
 
     def __init__(self, client: Client, elapsed: Callable[[], float]) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True)  # from the start: by it, Textual decides what NO_COLOR means
         self.theme = "ansi-dark"  # the terminal's own colours, on its own background
         self.animation_level = "none"
         self.heard, self.rates, self.is_paused = Heard(), Samples(), False
@@ -103,6 +103,8 @@ class TopApp(App[None]):
 
     def on_top_app_answer(self, event: Answer) -> None:
         """Show an answer."""
+        if event.heard.before is not None:
+            self.rates = Samples(event.heard.before)
         if event.heard.taken > self.heard.taken and event.heard.overview is not None:
             self.rates.add(event.heard.overview.at("rate", "delivered").number)
         self.heard = event.heard

@@ -12,7 +12,7 @@ from cli.options.top import TopOptions
 from cli.top.frame import frame
 from cli.top.marks import Samples
 from cli.top.spans import coloured, plain
-from cli.top.watch import overview_of
+from cli.top.watch import overview_of, rates_until_now
 from edge.installed import why_lacking
 
 PACKAGES: Final = {"rich": "rich", "textual": "textual"}
@@ -43,12 +43,14 @@ def run_top(options: TopOptions, environ: Mapping[str, str], elapsed: Callable[[
         return _LACKING
     from cli.top.app import TopApp  # noqa: PLC0415 - its packages may be missing
 
-    return TopApp(client, elapsed).run() or _OK
+    app = TopApp(client, elapsed)
+    app.run(mouse=False)  # text can be selected as everywhere in the terminal
+    return app.return_code or _OK
 
 
 def _once(client: Client, environ: Mapping[str, str], out: TextIO) -> int:
-    rates = Samples()
     overview = overview_of(client)
+    rates = Samples(rates_until_now(client))
     rates.add(overview.at("rate", "delivered").number)
     drawn = coloured if out.isatty() and _has_colours(environ) else plain
     print(*map(drawn, frame(overview, rates, _columns(environ, out))), sep="\n", file=out)

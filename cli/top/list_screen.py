@@ -15,7 +15,8 @@ from textual.widgets.option_list import Option
 
 from cli.top.document import clean
 from cli.top.lists import Entry, Sort, arranged
-from cli.top.spans import Line, Role, Span, fitted, line
+from cli.top.marks import is_bar
+from cli.top.spans import Line, Role, Span, fitted, line, plain, width
 
 if TYPE_CHECKING:
     from cli.top.app import TopApp
@@ -50,6 +51,16 @@ def content(lines: Iterable[Line]) -> Content:
     )
 
 
+def _selected(pieces: Line, columns: int) -> Content:
+    """Return the line that is selected: in reverse, except for bars, whose colours would change places."""
+    rest = Span(" " * (columns - width(plain(pieces))))
+    styled = (
+        Content.styled(text, _STYLES[role] if is_bar(text) else f"{_STYLES[role]} reverse")
+        for text, role in (*pieces, rest)
+    )
+    return Content.assemble(*styled)
+
+
 class ListScreen(Screen[None]):
     """Figures, a list and its titles, lines below, and the keys. sorts: the orders of the list."""
 
@@ -68,7 +79,7 @@ class ListScreen(Screen[None]):
         super().__init__()
         self._sorts, self._sort = sorts, 0
         self._keys: list[str] = []
-        self._prompts: list[Content] = []
+        self._lines: list[Line] = []
         self._is_composed = False
 
     def compose(self) -> ComposeResult:
@@ -120,7 +131,7 @@ class ListScreen(Screen[None]):
         head, lines = self.table(shown, columns - 2)  # for the scroll bar, and a space
         nothing = [] if shown else [line(Span(self._why_nothing(), "muted"))]
         self._static("#head", [head, *nothing] if self.app.heard.overview else [])
-        self._list([each.key for each in shown], [content([each]).pad_right(columns) for each in lines])
+        self._list([each.key for each in shown], lines)
         self._static("#lower", self.lower(columns))
         self._static("#foot", [fitted(self._foot(), columns)])
 
@@ -129,13 +140,13 @@ class ListScreen(Screen[None]):
         found.display = bool(lines)
         found.update(content(lines))
 
-    def _list(self, keys: list[str], prompts: list[Content]) -> None:
+    def _list(self, keys: list[str], lines: list[Line]) -> None:
         """Show the entries; the one that was selected stays so, wherever it is now."""
         options = self.query_one(OptionList)
         at, selected = options.highlighted, self.selected
-        self._prompts = prompts
-        if len(prompts) != options.option_count:
-            options.set_options([Option(each) for each in prompts])
+        self._lines = lines
+        if len(lines) != options.option_count:
+            options.set_options([Option(content([each])) for each in lines])
         if keys and (keys != self._keys or options.highlighted is None):
             options.highlighted = keys.index(selected) if selected in keys else min(at or 0, len(keys) - 1)
         self._keys = keys
@@ -144,8 +155,9 @@ class ListScreen(Screen[None]):
     def _paint(self) -> None:
         """Write the lines, the selected one in reverse: Textual's own style of it would leave that out."""
         options = self.query_one(OptionList)
-        for place, prompt in enumerate(self._prompts):
-            shown = prompt.stylize("reverse") if place == options.highlighted else prompt
+        for place, pieces in enumerate(self._lines):
+            is_selected = place == options.highlighted
+            shown = _selected(pieces, self.app.size.width) if is_selected else content([pieces])
             before = options.get_option_at_index(place).prompt
             if not (isinstance(before, Content) and before.is_same(shown)):
                 options.replace_option_prompt_at_index(place, shown)

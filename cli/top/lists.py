@@ -42,10 +42,10 @@ def _not_well(entry: Entry) -> int:
 
 
 TYPE_SORTS: Final = (
-    Sort("order of the YAML", lambda _: ()),
+    Sort("YAML order", lambda _: ()),
     Sort("name", lambda entry: (entry.name,)),
     Sort("most machines", lambda entry: (-entry.node.at("machines").count,)),
-    Sort("most faults and alarms", lambda entry: (_not_well(entry),)),
+    Sort("faults, alarms", lambda entry: (_not_well(entry),)),
     Sort("lowest OEE", lambda entry: (_worst(entry),)),
 )
 
@@ -53,7 +53,7 @@ MACHINE_SORTS: Final = (
     Sort("number", lambda _: ()),
     Sort("state", lambda entry: (entry.node.at("state").text,)),
     Sort(
-        "most faults and alarms",
+        "faults, alarms",
         lambda entry: (-len(entry.node.at("faults").items()) - len(entry.node.at("alarms").items()),),
     ),
     Sort("longest in its state", lambda entry: (entry.node.at("since").text,)),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import Final
 
 from cli.top.spans import Role, Span
-from cli.top.words import duration
 
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
 _MOST_SAMPLES: Final = 900
@@ -18,11 +17,14 @@ _OTHERS: Final = "▓▒░"
 
 
 class Samples:
-    """The newest samples of a figure, one each second; those of a quarter of an hour are kept."""
+    """The newest samples of a figure, one each second; those of a quarter of an hour are kept.
 
-    def __init__(self) -> None:
-        self._kept: deque[float | None] = deque(maxlen=_MOST_SAMPLES)
-        self._taken = 0
+    before: samples that there were already, the oldest first.
+    """
+
+    def __init__(self, before: Iterable[float | None] = ()) -> None:
+        self._kept = deque(before, _MOST_SAMPLES)
+        self._taken = len(self._kept)
 
     def add(self, value: float | None) -> None:
         """Add the sample of this second; None where the figure is unknown."""
@@ -40,9 +42,9 @@ class Samples:
         return "".join(" " if each is None else _level(each, largest) for each in means)[-columns:]
 
     @property
-    def span(self) -> str:
-        """The time that is kept, in words."""
-        return duration(len(self._kept))
+    def seconds(self) -> int:
+        """The time that is kept."""
+        return len(self._kept)
 
     def _means(self, columns: int) -> list[float | None]:
         step = ceil(len(self._kept) / columns) or 1
@@ -83,6 +85,11 @@ def state_bar(states: Sequence[tuple[str, int]], producing: str | None, columns:
         Span(marks.get(state, "█") * wide, role(state, producing))
         for (state, _), wide in zip(states, widths, strict=True)
     ]
+
+
+def is_bar(text: str) -> bool:
+    """Return whether a text is a segment of such a bar."""
+    return text != "" and set(text) <= {"█", *_OTHERS}
 
 
 def _shares(counts: Sequence[int], columns: int) -> list[int]:

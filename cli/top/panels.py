@@ -14,7 +14,8 @@ from cli.top.spans import Line, Role, Span, fitted, plain, width
 _LABEL_COLUMNS: Final = 9
 _GAP: Final = Span("   ")
 _SOON_SECONDS: Final = 300.0
-_LONGEST_SPARKLINE, _SHORTEST_SPARKLINE = 60, 8
+_SPARKLINE_COLUMNS: Final = (16, 60)
+"""Columns of the sparkline from which on its span of time is named, and the most that it takes."""
 _STATUS: Final[dict[str, tuple[str, Role]]] = {
     "ok": ("OK", "good"),
     "degraded": ("DEGRADED", "warn"),
@@ -80,7 +81,12 @@ def _broker(overview: Node) -> list[Span]:
     broker = overview.at("broker")
     host, port = broker.at("host").text, broker.at("port")
     where = f"{host}:{port}" if host else ""
-    how = [broker.at("version").text, "TLS" if broker.at("tls").is_true else "no TLS", broker.at("auth").text]
+    version = broker.at("version").text
+    how = [
+        f"MQTT {version}" if version else "",
+        "TLS" if broker.at("tls").is_true else "no TLS",
+        broker.at("auth").text,
+    ]
     about = f"{where} ({', '.join(filter(None, how))})" if where else ""
     spans = [_label("Broker"), *_connection(broker, f" to {about}" if about else "")]
     devices = broker.at("devices")
@@ -116,16 +122,18 @@ def _rate(rate: Node, rates: Samples, columns: int) -> list[Span]:
     behind = asked is not None and delivered is not None and delivered < 0.9 * asked
     spans = [
         _label("Rate"),
-        Span(f"asked {words.rate(asked)}"),
+        Span(f"asked {words.figure(asked)}"),
         _GAP,
-        Span(f"generated {words.rate(generated)}"),
+        Span(f"generated {words.figure(generated)}"),
         _GAP,
-        Span(f"delivered {words.rate(delivered)}", "warn" if behind else "plain"),
+        Span(f"delivered {words.figure(delivered)}", "warn" if behind else "plain"),
+        Span(" msg/s"),
     ]
     left = columns - width(plain(spans)) - len(_GAP.text)
-    if left >= _SHORTEST_SPARKLINE:
-        spans += [_GAP, Span(rates.sparkline(min(left, _LONGEST_SPARKLINE)), "accent")]
-    return spans
+    span = f" over {words.duration(rates.seconds)}"
+    span = span if left - len(span) >= _SPARKLINE_COLUMNS[0] else ""
+    drawn = rates.sparkline(min(left - len(span), _SPARKLINE_COLUMNS[1]))
+    return [*spans, _GAP, Span(drawn, "accent"), Span(span, "muted")] if drawn else spans
 
 
 def _lateness(lateness: Node) -> list[Span]:
@@ -153,9 +161,9 @@ def _ledger(ledger: Node) -> list[Span]:
     refused = sum(each.count for _, each in ledger.at("refused").entries())
     return [
         _label("Ledger"),
-        Span(f"generated {words.number(ledger.at('generated').number)}"),
+        Span(f"generated {words.number(ledger.at('messages_generated').number)}"),
         _GAP,
-        Span(f"acknowledged {words.number(ledger.at('acknowledged').number)}"),
+        Span(f"acknowledged {words.number(ledger.at('messages_sent').number)}"),
         _GAP,
         Span(f"refused {refused:,}", "bad" if refused else "plain"),
     ]

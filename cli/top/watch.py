@@ -12,6 +12,7 @@ from cli.ctl.client import Client, NoAnswer, Reply, problem_lines
 from cli.top.document import Node, clean
 
 OVERVIEW: Final = "/api/v1/overview"
+_STREAM: Final = "/api/v1/stream"
 MACHINES: Final = "/api/v1/machines"
 MOST_MACHINES: Final = 500
 """Machines of a type that are listed: a longer list says what it leaves out."""
@@ -25,7 +26,8 @@ class Heard:
 
     overview, machines: the newest answers, also of before the simulator was lost.  kind: the type of `machines`.
     lost: why there is no answer now; None while there is one.  since: when that began, as the clock has it.
-    taken: how many overviews have been answered so far.
+    taken: how many overviews have been answered so far.  before: the messages delivered a second until now, where
+    the simulator has just been found.
     """
 
     overview: Node | None = None
@@ -34,6 +36,7 @@ class Heard:
     lost: str | None = None
     since: float = 0.0
     taken: int = 0
+    before: tuple[float | None, ...] | None = None
 
 
 def overview_of(client: Client) -> Node:
@@ -44,6 +47,13 @@ def overview_of(client: Client) -> Node:
 def machines_of_type(client: Client, kind: str) -> Node:
     """Return the first machines of a type, as they are now; raises NoAnswer."""
     return _asked(client, f"{MACHINES}?{urlencode({'machine_type': kind, 'limit': MOST_MACHINES})}", "machines")
+
+
+def rates_until_now(client: Client) -> tuple[float | None, ...]:
+    """Return the messages delivered in each of the last seconds, of at most 15 minutes; none where nothing is known."""
+    history = Node(client.first_event(_STREAM)).at("history")
+    each = max(1, history.at("step_seconds").count)
+    return tuple(point.number for point in history.at("rate").items() for _ in range(each))
 
 
 def _asked(client: Client, path: str, key: str) -> Node:
@@ -106,8 +116,9 @@ class Watch:
         try:
             overview = overview_of(self._client)
             machines = machines_of_type(self._client, kind) if kind is not None else None
+            found = rates_until_now(self._client) if before.lost or not before.taken else None
         except NoAnswer as error:
             since = before.since if before.lost else self._elapsed()
             kept = before.machines if before.kind == kind else None
-            return replace(before, lost=clean(str(error)), since=since, machines=kept, kind=kind)
-        return Heard(overview, machines, kind, taken=before.taken + 1)
+            return replace(before, lost=clean(str(error)), since=since, machines=kept, kind=kind, before=None)
+        return Heard(overview, machines, kind, taken=before.taken + 1, before=found)

@@ -16,9 +16,9 @@ def number(value: float | None, digits: int = 0) -> str:
     return UNKNOWN if value is None else f"{value:,.{digits}f}"
 
 
-def rate(value: float | None) -> str:
-    """Return messages a second, with as many digits as matter."""
-    return UNKNOWN if value is None else f"{_three(value)} msg/s"
+def figure(value: float | None) -> str:
+    """Return a number with as many digits as matter."""
+    return UNKNOWN if value is None else _three(value)
 
 
 def milliseconds(value: float | None) -> str:
