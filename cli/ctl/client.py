@@ -57,7 +57,7 @@ class Client:
     ) -> None:
         self.url, self._token, self._sleep = url.rstrip("/"), token, sleep
         self._timeout_seconds, self._elsewhere = timeout_seconds, elsewhere
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        if not _is_address(url):
             raise NoAnswer(f"{shown(url)} is no address of a simulator, such as http://127.0.0.1:8080")
         # A proxy for the Internet has no business with this machine; and a token does not follow a redirect elsewhere.
         proxies = [urllib.request.ProxyHandler({})] if _is_this_machine(url) else []
@@ -148,6 +148,15 @@ def _reply(status: int, content: bytes) -> Reply:
         return Reply(status, content, orjson.loads(content))
     except orjson.JSONDecodeError:
         return Reply(status, content)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable() and " " not in url
 
 
 def _is_this_machine(url: str) -> bool:

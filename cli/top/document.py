@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Final
 
+from cli.top.words import UNKNOWN
 from edge.redaction import printable
 
 _LONGEST: Final = 400
 """Characters of a text that are kept: more than any line of a terminal shows."""
+
+_DEEPEST: Final = 3
+"""Levels of objects within objects that are written out."""
 
 
 def clean(text: str) -> str:
@@ -69,11 +73,16 @@ class Node:
 
     def __str__(self) -> str:
         """Return a value in few words, clean."""
-        value = self.value
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        if isinstance(value, Mapping):
-            return " ".join(f"{clean(key)}={each}" for key, each in self.entries())
-        if isinstance(value, list):
-            return ",".join(map(str, self.items()))
-        return "–" if value is None else clean(str(value))  # noqa: RUF001 - the sign for what is not known
+        return _words(self.value, _DEEPEST)
+
+
+def _words(value: object, levels: int) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping | list) and not levels:
+        return "…"
+    if isinstance(value, Mapping):
+        return " ".join(f"{clean(str(key))}={_words(each, levels - 1)}" for key, each in value.items())
+    if isinstance(value, list):
+        return ",".join(_words(each, levels - 1) for each in value)
+    return UNKNOWN if value is None else clean(str(value))
