@@ -17,6 +17,7 @@ from edge.status import (
     OeeFigures,
     OeeQuery,
 )
+from edge.traffic import TrafficBatch, TrafficQuery
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import KindOee, Snapshot
 from plant.views.plant_views import ViewQuery
@@ -81,3 +82,10 @@ class StatusSource(Protocol):
 
     async def config(self) -> PlantConfig:
         """Return the configuration in force; raises TimeoutError where that takes too long."""
+
+    async def traffic(self, query: TrafficQuery, after: int | None, limit: int) -> TrafficBatch:
+        """Return what was delivered since a batch, the newest `limit` of what is asked for; see edge/delivery/tap.py.
+
+        after: the position of the batch; None, and one that is too old, is the first pull of the question. Raises
+        TimeoutError where it takes too long, or Busy where too many ask.
+        """

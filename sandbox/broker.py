@@ -20,6 +20,7 @@ from sandbox.connections.channel import READ_BYTES
 from sandbox.connections.connection import Connection
 from sandbox.connections.listener import Listener, ListeningSocket
 from sandbox.faults import Faults, Rule
+from sandbox.lessons import Lessons
 from sandbox.limits import Limits
 from sandbox.observe import Counters, Observations, SeenAuth, SeenConnect
 from sandbox.protocol.wire import Reason
@@ -37,14 +38,22 @@ class EmbeddedBroker:
 
     Use it as an async context manager, or `start` and `close` it. After `close` or `kill` it can be started again, on
     the same ports, with the sessions that were kept.
+
+    wall_clock: Unix seconds, for the times of lessons.
     """
 
-    def __init__(self, *listeners: Listener, limits: Limits | None = None, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        *listeners: Listener,
+        limits: Limits | None = None,
+        faults: Faults | None = None,
+        wall_clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._listeners = listeners or (Listener(),)
         self._ports = [listener.port for listener in self._listeners]
         self._open_listeners: list[ListeningSocket] = []
         self._connections: set[Connection] = set()
-        self._seen = Observations()
+        self._seen = Observations(lessons=Lessons(wall_clock))
         self._hub = Hub(limits or Limits(), self._seen)
         self._stall: Rule | None = None
         self.faults = faults or Faults()
@@ -82,6 +91,11 @@ class EmbeddedBroker:
     def auths(self) -> list[SeenAuth]:
         """The AUTH packets so far, in order; of more than 10,000 only the newest."""
         return self._seen.auths
+
+    @property
+    def lessons(self) -> Lessons:
+        """What has happened of the things that the exercises are about, since the broker was created."""
+        return self._seen.lessons
 
     @property
     def sessions(self) -> dict[str, Session]:

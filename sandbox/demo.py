@@ -20,6 +20,7 @@ from sandbox.access import Access, Anyone, Passwords, ServiceAccountTokens
 from sandbox.acl import Acl, AclError
 from sandbox.broker import EmbeddedBroker, Listener
 from sandbox.credentials import Authority, ProjectedVolume, TokenIssuer
+from sandbox.lessons import Lessons
 from sandbox.limits import Limits
 
 __all__ = ["MQTTX_WEB", "PLACEHOLDERS", "TOKEN_SECONDS", "Acl", "AclError", "Clients", "Demo", "Limits"]
@@ -111,6 +112,7 @@ class Demo:
                 for port in web
             ),
             limits=limits,
+            wall_clock=self._issuer.clock,
         )
         self._rotation: asyncio.Task[None] | None = None
 
@@ -130,6 +132,17 @@ class Demo:
         self._temporary.cleanup()
 
     @property
+    def lessons(self) -> Lessons:
+        """What has happened of the things that the exercises are about."""
+        return self.broker.lessons
+
+    @property
+    def addresses(self) -> dict[str, str | None]:
+        """Where other clients connect: `mqtt`, and `websocket`, None without such a port."""
+        _, port, *web = self.broker.ports
+        return {"mqtt": f"localhost:{port}", "websocket": f"ws://localhost:{web[0]}" if web else None}
+
+    @property
     def environ(self) -> dict[str, str]:
         """The variables with which the simulator connects to this broker."""
         return {
@@ -146,7 +159,7 @@ class Demo:
     ) -> tuple[str, dict[str, str]]:
         """Return how to see the messages and change the plant: as text for people, and as values for a JSON log.
 
-        filters: those of MQTT for all its messages.  plant: its YAML file.  page: the URL for a browser, or None.
+        filters: those of MQTT for all its messages.  plant: its YAML file.  page: its URL, or None.
         own: whether the user may edit that file, which is otherwise the one that the program comes with.
         welcome: the text for people where it is not the usual one; its PLACEHOLDERS are filled in.
         """
@@ -156,7 +169,8 @@ class Demo:
         pages = "".join(
             f"                  pages in a browser: ws://localhost:{each}, MQTT over WebSocket\n" for each in web
         )
-        browser = f"  in a browser    {page}\n" if page else ""
+        begin = f"Look at the plant, and steer it, in a browser: {page}\n" if page else ""
+        calls = f"  HTTP calls      {page}docs, to try out\n" if page else ""
         change = (
             f"edit {plant} while it runs, and the messages change"
             if own
@@ -169,7 +183,7 @@ class Demo:
             f"                    {watch}\n"
             f"                  or MQTTX: host localhost, port {port}, MQTT 5 or 3.1.1, topic {' and '.join(filters)}\n"
             f"{pages}"
-            f"{browser}"
+            f"{calls}"
             f"  {change}; Ctrl-C stops it\n"
         )
         facts = {
@@ -183,7 +197,7 @@ class Demo:
         if welcome is not None:
             filled = (str(port), str(web[0] if web else 0), str(secure), ", ".join(sorted(self._clients.users)))
             text = welcome.format(**dict(zip(PLACEHOLDERS, filled, strict=True)))
-        return text, facts | ({"page": page} if page else {})
+        return begin + text, facts | ({"page": page} if page else {})
 
     def _rotate(self) -> None:
         """Write the volume like the kubelet: a new folder, and one symlink swapped."""

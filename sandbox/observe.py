@@ -12,6 +12,8 @@ from typing import TypeVar
 
 from mqtt5 import AuthPacket, ConnectPacket
 
+from sandbox.lessons import Lessons
+
 KEPT_PACKETS = 10_000
 COUNTED_CLIENTS = 100_000
 OTHERS = "(others)"
@@ -107,11 +109,12 @@ class SeenAuth:
 
 @dataclass(slots=True)
 class Observations:
-    """Counters, and the newest CONNECT and AUTH packets in order of arrival."""
+    """Counters, the newest CONNECT and AUTH packets in order of arrival, and what the exercises are about."""
 
     counters: Counters = field(default_factory=Counters)
     connects: list[SeenConnect] = field(default_factory=list)
     auths: list[SeenAuth] = field(default_factory=list)
+    lessons: Lessons = field(default_factory=Lessons)
 
 
 SeenT = TypeVar("SeenT")

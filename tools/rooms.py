@@ -22,7 +22,8 @@ ARROWS: Final = {
         for line in """\
 app: cli.commands cli.clients cli.clients.controller cli.ctl cli.top cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: cli.demo_broker edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign
+cli.run: cli.demo_broker cli.demo_wire edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign edge.http
+cli.demo_wire: edge.mqtt.commands edge.routing edge.settings edge.redaction edge.timestamps messages plant.definition sandbox.demo
 cli.demo_broker: plant.definition.document sandbox.demo
 cli.run_start: edge.settings.foreign edge.runtime edge.settings edge.redaction plant.default_plant
 cli.scenario: cli.scenario.running cli.scenario.judging cli.scenario.definition cli.verify.input cli.options edge.runtime edge.mqtt.auth edge.observability edge.settings edge.redaction edge.timestamps messages plant.definition plant.definition.document
@@ -49,24 +50,25 @@ cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant
 cli.scenario.definition: cli.arguments edge.routing edge.settings edge.timestamps plant.interventions plant.definition plant.definition.document
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
-edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views
-edge.runtime: edge.page edge.control edge.http edge.http.compat edge.mqtt.devices edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.definition.files plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands
-edge.page: edge.http.api edge.http edge.control edge.observability edge.labels edge.delivery edge.lateness edge.status_source edge.status edge.settings edge.blocking edge.redaction edge.timestamps plant.views plant.forecast plant.telemetry plant.definition
+edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views edge.traffic
+edge.runtime: edge.control edge.http edge.http.compat edge.mqtt.devices edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.definition.files plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands edge.traffic edge.page edge.page.figures
+edge.page: edge.page.figures edge.http.api edge.http edge.control edge.traffic edge.status_source edge.status
+edge.page.figures: edge.http edge.control edge.observability edge.labels edge.delivery edge.lateness edge.status_source edge.status edge.settings edge.blocking edge.redaction edge.timestamps plant.views plant.forecast plant.telemetry plant.definition
 edge.http.compat: edge.http.compat.enms edge.http edge.http.api edge.control edge.observability.tracing edge.blocking edge.settings plant.definition.machine_types
 edge.http.compat.enms: edge.http.api edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.machines plant.definition plant.definition.machine_types plant.definition.document
-edge.http.api: edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
+edge.http.api: edge.traffic edge.routing edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
 edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels
-edge.mqtt.devices: edge.mqtt.commands edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction edge.timestamps plant.definition plant.telemetry
-edge.mqtt.commands: edge.control edge.mqtt edge.mqtt.protocol edge.observability edge.observability.tracing edge.routing edge.settings edge.status edge.redaction edge.timestamps messages plant.interventions plant.reports plant.telemetry plant.definition plant.definition.machine_types
+edge.mqtt.devices: edge.mqtt.commands edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction edge.timestamps plant.definition plant.telemetry edge.traffic
+edge.mqtt.commands: edge.control edge.mqtt edge.mqtt.protocol edge.observability edge.observability.tracing edge.routing edge.settings edge.status edge.redaction edge.timestamps messages plant.interventions plant.reports plant.telemetry plant.definition plant.definition.machine_types edge.traffic edge.delivery
 edge.control: edge.status edge.observability.tracing edge.redaction edge.timestamps messages plant.interventions plant.definition plant.trial
 edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.observability.tracing edge.delivery edge.routing edge.settings edge.status edge.blocking edge.redaction plant.telemetry
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
 edge.observability.tracing: edge.observability edge.installed edge.redaction edge.timestamps plant.telemetry
 edge.observability: edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
-edge.status_source: edge.labels edge.delivery edge.lateness edge.status plant.telemetry plant.views plant.definition
+edge.status_source: edge.traffic edge.labels edge.delivery edge.lateness edge.status plant.telemetry plant.views plant.definition
 edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
-edge.delivery: edge.routing edge.settings edge.status edge.blocking plant.telemetry
+edge.delivery: edge.traffic edge.timestamps edge.routing edge.settings edge.status edge.blocking plant.telemetry plant.definition plant.definition.machine_types
 edge.routing: edge.settings plant.telemetry
 edge.settings.foreign: plant.definition.files edge.settings edge.blocking edge.redaction plant.definition.document
 edge.settings: edge.redaction
@@ -77,6 +79,7 @@ edge.blocking:
 edge.background_writer:
 edge.redaction:
 edge.timestamps:
+edge.traffic:
 edge.startup:
 edge.installed:
 messages: plant.views plant.interventions plant.parts plant.trial plant.catalogue plant.event_queue plant.fleets plant.machines plant.oee_accounting plant.default_plant plant.telemetry plant.definition plant.truth plant.faults
@@ -124,14 +127,15 @@ plant.definition.signals: plant.definition.document plant.models
 plant.definition.states: plant.definition.document
 plant.definition.document:
 plant.models:
-sandbox.demo: sandbox.broker sandbox.limits sandbox.access sandbox.acl sandbox.credentials
-sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
-sandbox.connections: sandbox.sessions sandbox.access sandbox.acl sandbox.faults sandbox.observe sandbox.protocol sandbox.limits
-sandbox.sessions: sandbox.observe sandbox.protocol sandbox.limits
+sandbox.demo: sandbox.broker sandbox.lessons sandbox.limits sandbox.access sandbox.acl sandbox.credentials
+sandbox.broker: sandbox.connections sandbox.sessions sandbox.faults sandbox.observe sandbox.lessons sandbox.protocol sandbox.limits
+sandbox.connections: sandbox.sessions sandbox.access sandbox.acl sandbox.faults sandbox.observe sandbox.lessons sandbox.protocol sandbox.limits
+sandbox.sessions: sandbox.observe sandbox.lessons sandbox.protocol sandbox.limits
 sandbox.access: sandbox.credentials sandbox.protocol
 sandbox.acl: sandbox.protocol
 sandbox.faults: sandbox.limits
-sandbox.observe:
+sandbox.observe: sandbox.lessons
+sandbox.lessons:
 sandbox.credentials:
 sandbox.protocol: sandbox.limits
 sandbox.limits:

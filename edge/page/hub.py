@@ -9,15 +9,15 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.http.shared_work import SharedWork
-from edge.page.context import PageContext
-from edge.page.details import DetailReader
-from edge.page.history import STEP_SECONDS, History, Point
-from edge.page.overview import Moment, oee_of_all, overview
-from edge.page.pace import Pace
-from edge.page.plan import PlanInForce
+from edge.page.figures.context import PageContext
+from edge.page.figures.details import DetailReader
+from edge.page.figures.history import STEP_SECONDS, History, Point
+from edge.page.figures.overview import Moment, oee_of_all, overview
+from edge.page.figures.pace import Pace
+from edge.page.figures.plan import PlanInForce
+from edge.page.figures.window import Window
 from edge.page.state import State
 from edge.page.stream import Place
-from edge.page.window import Window
 
 log = logging.getLogger("http")
 
@@ -105,10 +105,9 @@ class Hub:
         try:
             await self._look()
         except Exception as error:
-            failure = f"{type(error).__name__}: {error}"
-            if failure != self._failure:
-                log.exception("the page is not up to date reason=%s", failure)
-            self._failure = failure
+            if repr(error) != self._failure:
+                log.exception("the page is not up to date")
+            self._failure = repr(error)
 
     async def _look(self) -> None:
         began, source = self._clock(), self._context.source

@@ -7,14 +7,10 @@ from typing import Final
 
 import orjson
 
-from edge.page.history import History
+from edge.page.figures.history import History
+from edge.page.stream import event
 
 _TILES: Final = "tiles"
-
-
-def event(name: str, data: bytes) -> bytes:
-    """Return a server-sent event. data: JSON in one line."""
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
 class State:

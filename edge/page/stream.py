@@ -26,6 +26,11 @@ Place = tuple[int, ...]
 """How far a viewer has come in a feed."""
 
 
+def event(name: str, data: bytes) -> bytes:
+    """Return a server-sent event. data: JSON in one line."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+
+
 class Feed(Protocol):
     """Something that viewers are shown."""
 
@@ -44,9 +49,12 @@ class Feed(Protocol):
 
 
 class EventStream(Response):
-    """The answer to a viewer: the events of feeds, until it goes or the process ends."""
+    """The answer to a viewer: the events of feeds, until it goes or the process ends.
 
-    def __init__(self, feeds: Sequence[Feed]) -> None:
+    feeds: returns them, once somebody really looks; the first has to have something before any other is shown.
+    """
+
+    def __init__(self, feeds: Callable[[], Sequence[Feed]]) -> None:
         super().__init__(None, media_type="text/event-stream", headers=_HEADERS)
         del self.headers["content-length"]
         self._feeds = feeds
@@ -57,7 +65,7 @@ class EventStream(Response):
         if scope.get(HEAD):
             return await send(_body(b"", more=False))
         scope.setdefault("state", {})[ENDLESS] = True
-        viewer = _Viewer(self._feeds, send)
+        viewer = _Viewer(self._feeds(), send)
         gone = asyncio.create_task(_until_gone(receive), name="viewer")
         gone.add_done_callback(lambda _: viewer.notify())
         try:
@@ -105,7 +113,10 @@ class _Viewer:
     def _new_events(self) -> bytes:
         found = list[bytes]()
         for feed, place in self._places.items():
-            events, self._places[feed] = feed.events(place)
+            events, new = feed.events(place)
+            if new is None:
+                break
+            self._places[feed] = new
             found.append(events)
         return b"".join(found)
 

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple, Protocol
 from edge.control.live_plant import Script
 from edge.delivery.lanes import Lanes
 from edge.delivery.queue import Ledger, MessageQueue
+from edge.delivery.sources import Sources
 from edge.delivery.stdout import StdoutWriter
+from edge.delivery.tap import Tap
 from edge.mqtt.client import MqttClient
 from edge.mqtt.commands.lane import CommandLane
 from edge.mqtt.devices.fleet import DeviceFleet
@@ -123,15 +125,19 @@ class Output:
             ledger,
             on_room=wake.set,
             on_overflow=self.log.overflowed,
-            on_acknowledged=self._acknowledged if self.traces or self._is_fleet else self.log.acknowledged,
+            on_acknowledged=self._acknowledged,
             on_failed=self.traces.failed if self.traces else lambda _messages, _why: None,
             store=self._lanes,
         )
         self._options = KindOptions()
         self._read_options()
+        self._sources = Sources(self._topics.topic, lambda: plant.config, settings.mqtt_qos, self._options)
+        self.tap = Tap(self._sources, clock, wall_clock)
         self._encoder = self._make_encoder()
         takes_commands = settings.mqtt_commands and not dry_run
-        self.commands = CommandLane(settings, lambda: plant.config, command_part, clock) if takes_commands else None
+        self.commands = (
+            CommandLane(settings, lambda: plant.config, command_part, clock, self.tap.note) if takes_commands else None
+        )
         self._devices: DeviceFleet | None = None
         self.sink: Sink
         if make_sink is not None:
@@ -151,6 +157,8 @@ class Output:
     def invalidate(self) -> None:
         """Forget what was derived from the configuration, because it has changed."""
         self._topics.invalidate()
+        self._sources.invalidate()
+        self.tap.invalidate()
         self._read_options()
         self._encoder.invalidate()
         if self.commands is not None:
@@ -234,6 +242,7 @@ class Output:
                 self.commands,
                 clock,
                 wall_clock,
+                note=self.tap.note,
             )
             return self._devices
         publisher = self._publisher(self.queue)
@@ -280,6 +289,8 @@ class Output:
 
     def _acknowledged(self, messages: Sequence[Message]) -> None:
         self.log.acknowledged(messages)
+        if self.tap.is_open:
+            self.tap.delivered(messages)
         if self._is_fleet:
             self.ledger.acknowledged_by_machine.update(map(machine_of, messages))
         if self.traces:

@@ -25,12 +25,12 @@ from plant.definition.plant_config import PlantConfig
 
 if TYPE_CHECKING:
     from edge.http.server import Server
-    from edge.page.context import PageContext
+    from edge.page.figures.context import PageContext
     from edge.page.hub import Hub
 
 log = logging.getLogger("app")
 
-_FURTHER_PORTS = 50
+FURTHER_PORTS = 50
 _LEAST_PATIENCE_SECONDS = 30.0
 
 
@@ -78,7 +78,7 @@ class Service:
 
     reloader: loads the plant's file and applies it.  clock: seconds, monotonic.
     may_move: whether HTTP may take another port where its own is taken.  speed: of plant time.
-    wire: what the embedded broker has seen on the wire, where there is one.
+    wire: what has happened on the wire as the embedded broker saw it, or None for another broker.
     """
 
     def __init__(
@@ -139,6 +139,7 @@ class Service:
         # FastAPI takes half of the time that all imports take, and many megabytes: loaded only where HTTP is served.
         from edge.http.api.app import add_api  # noqa: PLC0415
         from edge.http.api.context import ApiContext  # noqa: PLC0415
+        from edge.http.api.wire import wire_of_connection  # noqa: PLC0415
         from edge.http.asgi import CrossOrigin  # noqa: PLC0415
         from edge.http.authorization import authorize  # noqa: PLC0415
         from edge.http.compat.profiles import add_profile  # noqa: PLC0415
@@ -148,6 +149,7 @@ class Service:
         from edge.page.hub import Hub  # noqa: PLC0415
         from edge.page.routes import add_page  # noqa: PLC0415
 
+        wire = self._wire or partial(wire_of_connection, self._backend)
         context = HttpContext(
             version=self._version,
             registry=make_registry(
@@ -175,25 +177,28 @@ class Service:
             registry=context.registry,
             began=self._reloader.status().last_success,
             max_devices=settings.fleet_max_devices,
+            wire=wire,
         )
         add_api(app, api)
         add_profile(app, api, settings.http_compat)
-        hub = self._hub = Hub(self._page_context(context.patience_seconds))
-        add_page(app, hub)
+        hub = self._hub = Hub(self._page_context(context.patience_seconds, wire))
+        add_page(app, hub, self._backend)
         outermost = CrossOrigin(served(app), settings.cors_origins) if settings.cors_origins else served(app)
-        further = _FURTHER_PORTS if self._may_move else 0
+        further = FURTHER_PORTS if self._may_move else 0
         server = Server(traced(outermost), settings.http_host, settings.http_port, further)
         if server.port != settings.http_port:
             log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
         compat = settings.http_compat
         also = f", and the calls of HTTP_COMPAT={compat}" if compat is not HttpCompat.NONE else ""
-        log.info("HTTP on %s: /metrics /livez /readyz /healthz /oee /anomalies /docs%s", server.url, also)
+        log.info(
+            "HTTP on %s: the page at /, and /metrics /livez /readyz /healthz /oee /anomalies /docs%s", server.url, also
+        )
         self._tasks.start("http", server.run())
         self._tasks.start("page", hub.run())
         return server
 
-    def _page_context(self, patience_seconds: float) -> PageContext:
-        from edge.page.context import PageContext  # noqa: PLC0415
+    def _page_context(self, patience_seconds: float, wire: Callable[[], Mapping[str, object]]) -> PageContext:
+        from edge.page.figures.context import PageContext  # noqa: PLC0415
 
         return PageContext(
             source=self._backend,
@@ -207,7 +212,7 @@ class Service:
             clock=self._clock,
             patience_seconds=patience_seconds,
             speed=self._speed,
-            wire=self._wire,
+            wire=wire,
         )
 
     async def _log_statistics(self) -> None:

@@ -19,14 +19,14 @@ from edge.labels.ended_episodes import EndedEpisodes
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
 from edge.mqtt.connection import BrokerRefused
-from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
+from edge.runtime.ground_truth import GroundTruth, GroundTruthLost, commands_of
 from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
 from edge.runtime.machine_figures import MachineFigures, MachineReader
 from edge.runtime.output import NOBODY, Observer, Output
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
-from edge.runtime.reload import PlantLoader, as_config_errors
+from edge.runtime.reload import as_config_errors
 from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, step_line
-from edge.runtime.run_options import RunOptions, UsageError
+from edge.runtime.run_options import RunOptions
 from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
 from edge.settings.types import CatchUp
@@ -40,12 +40,11 @@ from edge.status import (
     OeeQuery,
 )
 from edge.timestamps import LAST_SECOND
-from messages import FactoryMessageGenerator, topic_template
-from plant.definition.machine_ids import machine_ids
+from edge.traffic import TrafficBatch, TrafficQuery
+from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.forecast.rate_forecast import forecast
-from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
-from plant.interventions.commands import own_names
+from plant.interventions.command_log import CommandLog
 from plant.telemetry import KindOee, Snapshot
 from plant.views.plant_views import ViewQuery
 
@@ -211,6 +210,10 @@ class Simulator:
         """Return the configuration in force."""
         return self._plant.config
 
+    async def traffic(self, query: TrafficQuery, after: int | None, limit: int) -> TrafficBatch:
+        """Return what was delivered since a batch; raises Busy."""
+        return self._output.tap.pull(query, after, limit)
+
     # from start to exit code
 
     @property
@@ -327,23 +330,3 @@ class Simulator:
         self._plant.begin_anew(start)
         self._plant.watch_faults(self._ended_faults)
         self._output.restart_run()
-
-
-def commands_of(options: RunOptions, settings: Settings, config: PlantConfig, start: float) -> CommandLog:
-    """Return the commands of a run that begins at a time, in seconds since 1970; raises UsageError with every error.
-
-    Where machines do not start by themselves, the first commands stop all of them.
-    """
-    loader = PlantLoader(settings, topic_template)
-    stopped = () if settings.auto_start else machine_ids(config)
-    stops = [(round(start * 1000), {"command": "stop", "machine_id": machine_id}) for machine_id in stopped]
-    try:
-        return read_commands(
-            options.commands,
-            (start, LAST_SECOND),
-            lambda content: loader.parse(content, Path("content")),
-            stops,
-            own_names(config),
-        )
-    except CommandFileError as error:
-        raise UsageError(f"--commands: {error}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
@@ -35,6 +35,43 @@ class PlantReport:
 
     snapshot: Snapshot
     kinds: Sequence[KindOee]
+
+
+class Sums:
+    """The ledgers and the lateness of all parts, summed when somebody looks. reports: returns the newest of each."""
+
+    def __init__(self, reports: Callable[[], Sequence[DeliveryReport]]) -> None:
+        self._reports, self._is_due = reports, False
+        self._ledger, self._lateness = Ledger(), Lateness()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The sum of the ledgers, always the same object."""
+        self._sum_up()
+        return self._ledger
+
+    @property
+    def lateness(self) -> Lateness:
+        """The sum of the histograms, and the worst of all; always the same object."""
+        self._sum_up()
+        return self._lateness
+
+    def on_report(self, report: DeliveryReport) -> None:
+        """Take note of a new report."""
+        self._is_due = True
+        self._lateness.raise_worst(report.lateness.take_worst())
+
+    def abandon(self, report: DeliveryReport) -> None:
+        """Count what a worker that has ended had before it as dropped."""
+        self._is_due = True
+        report.ledger.abandon("worker")
+
+    def _sum_up(self) -> None:
+        reports = self._reports() if self._is_due else ()
+        self._is_due = False
+        if reports:
+            sum_ledgers(self._ledger, [report.ledger for report in reports])
+            self._lateness.set_to_sum([report.lateness for report in reports])
 
 
 def sum_ledgers(into: Ledger, parts: Sequence[Ledger]) -> None:

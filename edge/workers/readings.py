@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
 from typing import Final
 
 from edge.http.anomalies_answer import merged_anomalies
 from edge.http.api.machines_answer import merged_machines
 from edge.http.oee_answer import merged
 from edge.labels.queries import Anomalies, AnomalyQuery
-from edge.status import MachineFound, MachinesFound, OeeFigures, OeeQuery
+from edge.status import Busy, MachineFound, MachinesFound, OeeFigures, OeeQuery
+from edge.traffic import TrafficBatch, TrafficQuery
+from edge.traffic import merged as merged_traffic
 from edge.workers.process import Worker
 from plant.definition.plant_config import PlantConfig
 from plant.views.plant_views import ViewQuery
 
 _ALL_SECONDS: Final = 60.0
 _ONE_SECONDS: Final = 10.0
+_TRAFFIC_SECONDS: Final = 5.0
+_MOST_POSITIONS: Final = 1000
 
 
 class Readings:
     """The part of a supervisor that only asks: its attributes are those of WorkerSupervisor."""
 
     _workers: Sequence[Worker]
+
+    def __init__(self) -> None:
+        self._batches, self._positions = count(1), dict[int, Sequence[int]]()
 
     async def oee(self, query: OeeQuery) -> OeeFigures:
         """Return the OEE figures of all machines; raises TimeoutError where a worker does not answer, or BadQuery."""
@@ -54,3 +62,23 @@ class Readings:
         async with asyncio.timeout(_ONE_SECONDS):
             config: PlantConfig = await self._workers[0].ask("config")
         return config
+
+    async def traffic(self, query: TrafficQuery, after: int | None, limit: int) -> TrafficBatch:
+        """Return what all parts have delivered since a batch; raises TimeoutError where one does not answer, or Busy.
+
+        A batch has a position of its own for that of each part.
+        """
+        earlier = self._positions.get(-1 if after is None else after, [None] * len(self._workers))
+        async with asyncio.timeout(_TRAFFIC_SECONDS):
+            asked = zip(self._workers, earlier, strict=True)
+            parts = await asyncio.gather(*(worker.ask("traffic", (query, each, limit)) for worker, each in asked))
+        batches: list[TrafficBatch] = []
+        for part in parts:
+            if isinstance(part, Busy):
+                raise part
+            batches.append(part)
+        position = next(self._batches)
+        self._positions[position] = [batch.position for batch in batches]
+        if len(self._positions) > _MOST_POSITIONS:
+            del self._positions[next(iter(self._positions))]
+        return merged_traffic(batches, position, limit)

@@ -26,10 +26,10 @@ from edge.status import AlarmStatus, Busy, ClockStatus, ConnectionStatus
 from edge.workers.aggregation import (
     DeliveryReport,
     PlantReport,
+    Sums,
     sum_alarms,
     sum_clocks,
     sum_connections,
-    sum_ledgers,
     sum_snapshots,
 )
 from edge.workers.process import Worker, ending_of, uninterrupted, wait_for_exit
@@ -67,15 +67,27 @@ class WorkerSupervisor(Readings):
         drain_seconds: float,
         start_ms: int = 0,
     ) -> None:
+        super().__init__()
         self.start_ms = start_ms
-        self.ledger, self.lateness, self.seed = Ledger(), Lateness(), seed
+        self.seed = seed
         self._workers, self._about, self._clock, self._drain_seconds = workers, about, clock, drain_seconds
         self._ending = False
         self._note: Note = lambda *_: None
         self._one_change, self._commands_waiting = asyncio.Lock(), 0
         self._obedience = Obedience()
+        self._sums = Sums(lambda: [worker.delivery for worker in workers if worker.delivery])
 
     # status
+
+    @property
+    def ledger(self) -> Ledger:
+        """The counts of messages of all parts, by what happened to them."""
+        return self._sums.ledger
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the run loops were."""
+        return self._sums.lateness
 
     def connection(self) -> ConnectionStatus:
         """Return all connections as one; of workers that are done, only their counts."""
@@ -123,7 +135,6 @@ class WorkerSupervisor(Readings):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await asyncio.gather(*map(self._refresh_one, self._working()))
-        self._sum_up()
 
     # from start to exit code
 
@@ -148,8 +159,7 @@ class WorkerSupervisor(Readings):
             tasks.start(f"worker {worker.number}", self._follow(worker, tasks))
 
     def before_statistics(self) -> None:
-        """Sum up their reports."""
-        self._sum_up()
+        """Do nothing: their reports come each second, and are summed when somebody looks."""
 
     async def shutdown(self, failure: Exception | None) -> None:  # noqa: ARG002 - the other workers end normally
         """End them cleanly, and kill those that do not end in time."""
@@ -162,7 +172,6 @@ class WorkerSupervisor(Readings):
                 worker.killed = True
                 os.kill(worker.pid, signal.SIGKILL)
             await self._all_ended(_SHUTDOWN_SECONDS)
-        self._sum_up()
 
     def exit_code(self, failure: Exception | None) -> int:
         """Return the worst of all exit codes."""
@@ -285,7 +294,7 @@ class WorkerSupervisor(Readings):
         worker.exit_code = await wait_for_exit(worker.pid)
         worker.give_up()
         if not worker.done and worker.delivery:
-            worker.delivery.ledger.abandon("worker")
+            self._sums.abandon(worker.delivery)
         ended = f"{self._name(worker)} {ending_of(worker.exit_code)}"
         if not self._ending:
             log.error("%s, and the plant is incomplete without it", ended)
@@ -309,7 +318,7 @@ class WorkerSupervisor(Readings):
 
     def _keep_reports(self, worker: Worker, delivery: DeliveryReport, plant: PlantReport | None = None) -> None:
         worker.delivery, worker.plant = delivery, plant or worker.plant
-        self.lateness.raise_worst(delivery.lateness.take_worst())
+        self._sums.on_report(delivery)
 
     async def _refresh_one(self, worker: Worker) -> None:
         self._keep_reports(worker, *await worker.ask("figures"))
@@ -320,12 +329,6 @@ class WorkerSupervisor(Readings):
                 while any(worker.exit_code is None for worker in self._workers):  # noqa: ASYNC110 - soon over
                     await asyncio.sleep(0.02)
         return all(worker.exit_code is not None for worker in self._workers)
-
-    def _sum_up(self) -> None:
-        reports = [worker.delivery for worker in self._workers if worker.delivery]
-        if reports:
-            sum_ledgers(self.ledger, [report.ledger for report in reports])
-            self.lateness.set_to_sum([report.lateness for report in reports])
 
     def _working(self) -> list[Worker]:
         return [worker for worker in self._workers if not worker.done and worker.exit_code is None]

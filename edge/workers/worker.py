@@ -20,6 +20,7 @@ from edge.observability.tracing import spans
 from edge.runtime.service import SimulatorBackend
 from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.status import BadQuery, Busy, MachinesFound, OeeFigures
+from edge.traffic import TrafficBatch, TrafficQuery
 from edge.workers.aggregation import DeliveryReport, PlantReport
 from edge.workers.channel import Channel
 from edge.workers.remote_front import RemoteFront
@@ -86,6 +87,7 @@ class Worker:
             "machines": partial(self._found, part.machines),
             "machine": part.machine,
             "config": self._config,
+            "traffic": self._traffic,
         }
 
     async def run(self) -> int:
@@ -204,6 +206,12 @@ class Worker:
             self._channel.send("entries", found.entries[first : first + PIECE_ENTRIES])
             await self._channel.flush()
         return found._replace(entries=())
+
+    async def _traffic(self, asked: tuple[TrafficQuery, int | None, int]) -> TrafficBatch | Busy:
+        try:
+            return await self._part.traffic(*asked)
+        except Busy as busy:
+            return busy
 
     async def _config(self, _: None) -> PlantConfig:
         return await self._part.config()

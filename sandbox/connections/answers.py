@@ -36,6 +36,7 @@ class Answers(Channel):
         self._unacknowledged = 0
         self._unwritten_acknowledgements = 0
         self._delayed: Waiting | None = None
+        self._noted_qos_2 = False
 
     def decode(self, frame: memoryview) -> Packet:
         """Decode a frame; the first one tells the version of all."""
@@ -91,6 +92,12 @@ class Answers(Channel):
         self.finish()
         # Now, not when the connection is closed: messages sent to it meanwhile would be lost.
         self.detach_session(keep_will=True)
+
+    def note_qos_2(self, outcome: str) -> None:
+        """Log once for a connection that QoS 2 is not offered: a client may not show what it was answered."""
+        if not self._noted_qos_2:
+            self._noted_qos_2 = True
+            log.info("QoS 2 is not offered, %s client_id=%r mqtt=%s", outcome, self.client_id, self.dialect.version)
 
     def authenticated(self, code: AuthReasonCode) -> None:
         """Send AUTH with a reason code."""

@@ -29,13 +29,14 @@ from mqtt5 import (
     UnsubscribePacket,
 )
 
+from sandbox import lessons
 from sandbox.access import Access, Admission
 from sandbox.acl import Acl, Permissions
 from sandbox.connections.answers import Answers
 from sandbox.faults import Faults
 from sandbox.observe import SeenAuth, SeenConnect, note
 from sandbox.protocol import wire
-from sandbox.protocol.rules import check_message
+from sandbox.protocol.rules import check_message, require_packet_id
 from sandbox.protocol.topics import is_shared, is_subscribable
 from sandbox.protocol.wire import Reason, Violation
 from sandbox.sessions.hub import Hub, Login
@@ -77,8 +78,8 @@ class Connection(Answers):
         self._permissions: Permissions | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._keep_alive_seconds = 0
-        self._noted_qos_2 = False
         self._counted_as = ""
+        self._learner = lessons.UNSEEN
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for CONNECT for a limited time; called by asyncio."""
@@ -123,8 +124,10 @@ class Connection(Answers):
         """Route a message that the client may publish; return the reason code for its acknowledgement."""
         if self._permissions is not None and not self._permissions.may_write(packet.topic):
             self._counters.dropped["not authorized"] += 1
+            self._learner.does(lessons.PUBLISH_REFUSED)
             log.debug("publish refused by the acl client_id=%r topic=%r", self.client_id, packet.topic)
             return Reason.NOT_AUTHORIZED
+        self._learner.publishes(packet, replaces=packet.topic in self._hub.retained)
         reached = self._hub.route(packet, self.client_id)
         return Reason.SUCCESS if reached else Reason.NO_MATCHING_SUBSCRIBERS
 
@@ -151,12 +154,15 @@ class Connection(Answers):
     def _inspect_publish(self, packet: PublishPacket) -> None:
         self._counters.publishes[self._counted_as] += 1
         if packet.qos == QoS.EXACTLY_ONCE:
-            self._note_qos_2("publish refused")
+            self.note_qos_2("publish refused")
         check_message(packet, self.limits)
         self._unacknowledged += packet.packet_id is not None
         # MQTT 3.1.1 has no Receive Maximum; there TCP slows a client that sends too much.
-        if self._unacknowledged > self.limits.receive_maximum and self.dialect.announces_limits:
-            raise Violation(Reason.RECEIVE_MAXIMUM_EXCEEDED)
+        if self._unacknowledged >= self.limits.receive_maximum and self.dialect.announces_limits:
+            if self._unacknowledged > self.limits.receive_maximum:
+                raise Violation(Reason.RECEIVE_MAXIMUM_EXCEEDED)
+            if packet.packet_id is not None:
+                self._learner.does(lessons.RECEIVE_MAXIMUM)
 
     def _inspect_auth(self, packet: AuthPacket) -> None:
         note(self._hub.seen.auths, SeenAuth.of(self.client_id, packet))
@@ -173,7 +179,9 @@ class Connection(Answers):
                 will = None
         expiry_seconds = self._granted_expiry(packet.session_expiry_interval)
         # CONNACK before the session's messages, which `pump` sends.
-        login = Login(will, expiry_seconds, identity, readable)
+        self._learner = lessons.Learner(self._hub.seen.lessons, self.client_id, own=self._admission.method is not None)
+        self._learner.does(lessons.CONNECTED)
+        login = Login(will, expiry_seconds, self._learner, identity, readable)
         self._session, present = self._hub.open(packet, self.client_id, self, login)
         self.send(self.dialect.connack(self._connack(packet, expiry_seconds, present=present)))
         self._watch_keep_alive(packet)
@@ -186,7 +194,7 @@ class Connection(Answers):
         if packet.will is None:
             return None
         if packet.will.qos == QoS.EXACTLY_ONCE:
-            self._note_qos_2("will refused")
+            self.note_qos_2("will refused")
         try:
             will = Will.of(packet.will)
         except ValueError as error:
@@ -216,7 +224,7 @@ class Connection(Answers):
         session.acknowledge(packet.packet_id)
 
     def _subscribe(self, packet: SubscribePacket, session: Session) -> None:
-        _require_packet_id(packet)
+        require_packet_id(packet)
         if any(one.no_local and is_shared(one.pattern) for one in packet.topic_filters):
             # A Protocol Error (MQTT 5, 3.8.3.1).
             raise Violation(Reason.PROTOCOL_ERROR)
@@ -225,10 +233,12 @@ class Connection(Answers):
         for wanted in packet.topic_filters:
             codes.append(self._code_for(wanted))
             if int(codes[-1]) < FAILURE:
+                self._learner.subscribes(wanted.pattern)
                 retained += self._hub.subscribe(session, wanted, packet.subscription_id)
         # SUBACK first: not required, but clients expect it before retained messages.
         self.send(self.dialect.suback(packet.packet_id, codes))
         for delivery in retained:
+            self._learner.does(lessons.RETAINED_GOT)
             session.offer(delivery)
 
     def _code_for(self, wanted: TopicFilter) -> SubAckReasonCode:
@@ -237,23 +247,18 @@ class Connection(Answers):
             return SubAckReasonCode.TOPIC_FILTER_INVALID
         if self._permissions is not None and not self._permissions.may_subscribe(wanted.pattern):
             log.debug("subscription refused by the acl client_id=%r filter=%r", self.client_id, wanted.pattern)
+            self._learner.does(lessons.SUBSCRIBE_REFUSED)
             return SubAckReasonCode.NOT_AUTHORIZED
         if wanted.max_qos == QoS.EXACTLY_ONCE:
-            self._note_qos_2(f"subscription granted QoS {self.limits.maximum_qos}")
+            self.note_qos_2(f"subscription granted QoS {self.limits.maximum_qos}")
         return SubAckReasonCode(min(int(wanted.max_qos), self._hub.limits.maximum_qos))
-
-    def _note_qos_2(self, outcome: str) -> None:
-        """Log once for a connection that QoS 2 is not offered: a client may not show what it was answered."""
-        if not self._noted_qos_2:
-            self._noted_qos_2 = True
-            log.info("QoS 2 is not offered, %s client_id=%r mqtt=%s", outcome, self.client_id, self.dialect.version)
 
     def refuse_subscription(self, packet: SubscribePacket, code: int) -> None:
         """Send SUBACK with a reason code for each filter."""
         self.send(self.dialect.suback(packet.packet_id, [SubAckReasonCode(code)] * len(packet.topic_filters)))
 
     def _unsubscribe(self, packet: UnsubscribePacket, session: Session) -> None:
-        _require_packet_id(packet)
+        require_packet_id(packet)
         removed = [self._hub.unsubscribe(session, pattern) for pattern in packet.patterns]
         self.send(self.dialect.unsuback(packet.packet_id, removed))
 
@@ -268,7 +273,10 @@ class Connection(Answers):
             if expiry and session.expiry_seconds == 0:
                 raise Violation(Reason.PROTOCOL_ERROR)
             session.expiry_seconds = self._granted_expiry(expiry)
-        self.detach_session(keep_will=packet.reason_code != DisconnectReasonCode.NORMAL_DISCONNECTION)
+        keep_will = packet.reason_code != DisconnectReasonCode.NORMAL_DISCONNECTION
+        if session.will is not None and not keep_will:
+            self._learner.note(lessons.WILL_FORGOTTEN)
+        self.detach_session(keep_will=keep_will)
         self.hang_up()
 
     def _auth(self, packet: AuthPacket, _session: Session) -> None:
@@ -277,6 +285,7 @@ class Connection(Answers):
             raise Violation(Reason.PROTOCOL_ERROR)
         self._admit(self._access.readmit(packet))
         self._counters.reauthentications += 1
+        self._learner.note(lessons.AUTH_RENEWED)
         self.authenticated(AuthReasonCode.SUCCESS)
 
     def _unexpected(self, _packet: Packet, _session: Session) -> None:
@@ -333,8 +342,3 @@ class Connection(Answers):
         else:
             # Checked from time to time instead of at each packet, which would be a timer a message.
             self.later(max(left, self._keep_alive_seconds / 2), self._check_keep_alive)
-
-
-def _require_packet_id(packet: SubscribePacket | UnsubscribePacket) -> None:
-    if packet.packet_id == 0:
-        raise Violation(Reason.PROTOCOL_ERROR)

@@ -26,12 +26,16 @@ class Match(NamedTuple, Generic[SubscriberT]):
 
 
 class Group(Generic[SubscriberT]):
-    """The members of one shared subscription (MQTT 5, 4.8.2): each message goes to one of them."""
+    """The members of one shared subscription (MQTT 5, 4.8.2): each message goes to one of them.
 
-    __slots__ = ("members",)
+    served: the client id of the one that was sent the last message, or nothing before that.
+    """
+
+    __slots__ = ("members", "served")
 
     def __init__(self) -> None:
         self.members: dict[SubscriberT, Subscription] = {}
+        self.served = ""
 
     def next(self, willing: Callable[[SubscriberT], bool]) -> Match[SubscriberT] | None:
         """Return the member whose turn it is among the willing ones, or None; it goes to the end of the row."""

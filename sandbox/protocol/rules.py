@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mqtt5 import PublishPacket
+from mqtt5 import PublishPacket, SubscribePacket, UnsubscribePacket
 
 from sandbox.limits import Limits
 from sandbox.protocol.wire import Reason, Violation
@@ -42,3 +42,9 @@ def check_message(packet: PublishPacket, limits: Limits) -> None:
             raise Violation(reason)
     if int(packet.qos) > limits.maximum_qos:
         raise Violation(Reason.QOS_NOT_SUPPORTED)
+
+
+def require_packet_id(packet: SubscribePacket | UnsubscribePacket) -> None:
+    """Raise Violation for packet id 0 (MQTT 5, 2.2.1)."""
+    if packet.packet_id == 0:
+        raise Violation(Reason.PROTOCOL_ERROR)

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from mqtt5 import ConnectPacket, PublishPacket, RetainHandling, TopicFilter
 
+from sandbox.lessons import WILL_PUBLISHED, Learner
 from sandbox.limits import Limits
 from sandbox.observe import Observations
 from sandbox.protocol.index import Group, Index, Match
@@ -27,12 +28,13 @@ NEVER = 0xFFFFFFFF
 class Login(NamedTuple):
     """What a new connection brings to its session.
 
-    will: as far as access control allows it.  identity: as whom the client was accepted, or None.
-    readable: what the client may receive, or None for all.
+    will: as far as access control allows it.  learner: notes what happens on this connection.
+    identity: as whom the client was accepted, or None.  readable: what the client may receive, or None for all.
     """
 
     will: Will | None
     expiry_seconds: int
+    learner: Learner
     identity: str | None = None
     readable: Readable | None = None
 
@@ -59,7 +61,7 @@ class Hub:
             session = self.sessions[client_id] = Session(client_id, self.limits, self.seen.counters)
         # The client has reconnected: a delayed will is not sent (MQTT 5, 3.1.3.2.2).
         session.cancel_timers()
-        session.will, session.expiry_seconds, session.identity, session.readable = login
+        session.will, session.expiry_seconds, session.learner, session.identity, session.readable = login
         session.attach(link, connect.receive_max, connect.max_packet_size)
         return session, present
 
@@ -152,6 +154,7 @@ class Hub:
     def _publish_will(self, session: Session) -> None:
         will, session.will = session.will, None
         if will is not None:
+            session.learner.note(WILL_PUBLISHED)
             self.route(will.packet, session.client_id)
 
     def _later(self, session: Session, seconds: int, then: _SessionAction) -> None:

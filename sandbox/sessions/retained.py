@@ -38,6 +38,9 @@ class Retained:
     def __len__(self) -> int:
         return len(self._topics)
 
+    def __contains__(self, topic: str) -> bool:
+        return topic in self._topics
+
     def put(self, message: Message, now: float) -> None:
         """Retain the topic's message; an empty payload removes it (MQTT 5, 3.3.1.3)."""
         topic = message.packet.topic

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from sandbox.lessons import QOS_1, RECEIVE_MAXIMUM, SHARED, UNSEEN, Learner
 from sandbox.limits import Limits
 from sandbox.observe import Counters
 from sandbox.protocol.index import Group
@@ -33,6 +34,7 @@ class Session:
         self.timers: list[asyncio.TimerHandle] = []
         self.identity: str | None = None
         self.readable: Readable | None = None
+        self.learner: Learner = UNSEEN
         self._limits = limits
         self._counters = counters
         self._window = 0
@@ -42,6 +44,9 @@ class Session:
         self._again: deque[tuple[int, Delivery]] = deque()
         self._queue: deque[Delivery] = deque()
         self._queued_bytes = 0
+        self._missed = 0
+        self._lost_any = False
+        self._client_limits = self._is_held = False
 
     @property
     def waiting(self) -> int:
@@ -62,7 +67,9 @@ class Session:
         self.link = link
         # Otherwise a client that allows 65,535 and acknowledges none keeps as many messages in memory.
         self._window = min(receive_maximum, self._limits.outgoing_window)
+        self._client_limits = receive_maximum <= self._limits.outgoing_window
         self._frame_limit = maximum_packet_size
+        self._missed, self._is_held = len(self._queue), False
         # A second loss may happen when some of them are sent again: those are the older ones.
         self._again.extendleft(reversed(self._unacknowledged.items()))
         self._unacknowledged.clear()
@@ -76,6 +83,7 @@ class Session:
     def offer(self, delivery: Delivery) -> None:
         """Send a message, or queue it; QoS 0 is not queued for an absent client."""
         if self.link is None and delivery.qos == 0:
+            self._lost_any = True
             return
         self._queue.append(delivery)
         self._queued_bytes += len(delivery.message.packet.payload)
@@ -88,6 +96,8 @@ class Session:
     def acknowledge(self, packet_id: int) -> None:
         """Process the client's PUBACK; with any code the message is done (MQTT 5, 4.3.2)."""
         if self._unacknowledged.pop(packet_id, None) is not None:
+            self.learner.does(QOS_1)
+            self._is_held = False
             self.pump()
 
     def take_shared(self, wanted: Callable[[Group[Subscriber]], bool]) -> list[Delivery]:
@@ -110,6 +120,13 @@ class Session:
         link = self.link
         while link is not None and link.writable and self._can_send_next():
             self._send_next(link)
+        if link is not None and self._client_limits and link.writable and not self._is_held and self._has_waiting:
+            self._is_held = True
+            self.learner.does(RECEIVE_MAXIMUM)
+
+    @property
+    def _has_waiting(self) -> bool:
+        return bool(self._again or self._queue)
 
     def _can_send_next(self) -> bool:
         room = len(self._unacknowledged) < self._window
@@ -125,25 +142,40 @@ class Session:
             packet_id, delivery = self._again.popleft()
             self._transmit(link, delivery, packet_id, delivery.frame(link.dialect, packet_id, duplicate=True, now=now))
             return
+        was_kept = self._missed > 0
         delivery = self._take()
         if delivery.message.expired(now):
             self._counters.dropped["expired"] += 1
             return
         new_id = self._new_id() if delivery.qos else None
-        self._transmit(link, delivery, new_id, delivery.frame(link.dialect, new_id, duplicate=False, now=now))
+        frame = delivery.frame(link.dialect, new_id, duplicate=False, now=now)
+        if self._transmit(link, delivery, new_id, frame) and was_kept and delivery.qos:
+            self.learner.gets_missed(but_not_all=self._lost_any)
+            self._missed, self._lost_any = 0, False
 
-    def _transmit(self, link: Link, delivery: Delivery, packet_id: int | None, frame: bytes) -> None:
+    def _transmit(self, link: Link, delivery: Delivery, packet_id: int | None, frame: bytes) -> bool:
+        """Send a frame, unless it is too large; return whether it was sent."""
         # MQTT 5, 3.1.2-25, requires to drop it silently.
         if self._frame_limit is not None and len(frame) > self._frame_limit:
             self._counters.dropped["too large for the client"] += 1
-            return
+            return False
         if packet_id is not None:
             self._unacknowledged[packet_id] = delivery
         self._counters.delivered += 1
         link.send(frame)
+        self.learner.gets(delivery.message.packet.topic, delivery.qos)
+        if delivery.group is not None:
+            self._note_share(delivery.group)
+        return True
+
+    def _note_share(self, group: Group[Subscriber]) -> None:
+        before, group.served = group.served, self.client_id
+        if before not in {"", self.client_id}:
+            self.learner.does(SHARED)
 
     def _take(self) -> Delivery:
         delivery = self._queue.popleft()
+        self._missed = max(0, self._missed - 1)
         self._queued_bytes -= len(delivery.message.packet.payload)
         return delivery
 

@@ -17,6 +17,7 @@ from edge.status import (
     OeeFigures,
     OeeQuery,
 )
+from edge.traffic import TrafficBatch, TrafficQuery
 from plant.definition.plant_config import PlantConfig, load_content
 from plant.telemetry import KindOee, Snapshot
 from plant.views.plant_views import ViewQuery
@@ -42,6 +43,7 @@ class FixedStatus:
     faults: int | None = None
     listed: MachinesFound = MachinesFound(0.0, (), more=False)  # noqa: RUF009 - frozen
     detailed: MachineFound = MachineFound(None)  # noqa: RUF009 - frozen
+    delivered: TrafficBatch = TrafficBatch(1, 0, 0, ())  # noqa: RUF009 - frozen
     error: Exception | None = None
     queries: list[OeeQuery] = field(default_factory=list)
 
@@ -97,3 +99,8 @@ class FixedStatus:
         if self.error is not None:
             raise self.error
         return load_content(content({"message_types": {"press": PRESS}}).encode(), "plant.yaml")
+
+    async def traffic(self, query: TrafficQuery, after: int | None, limit: int) -> TrafficBatch:  # noqa: ARG002
+        if self.error is not None:
+            raise self.error
+        return self.delivered

@@ -24,6 +24,7 @@ class ApiContext:
     authorize: raises HTTPException unless the caller may change things.
     registry: the metrics.  began: when the process began, in Unix seconds, if known.
     max_devices: the most machines that the calls of HTTP_COMPAT=fleet give.
+    wire: what has happened on the wire as the embedded broker saw it, or None for another broker.
     """
 
     source: StatusSource
@@ -37,3 +38,4 @@ class ApiContext:
     registry: CollectorRegistry
     began: float | None
     max_devices: int
+    wire: Callable[[], Mapping[str, object]] | None = None

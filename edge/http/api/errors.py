@@ -91,6 +91,9 @@ def _rule(error: Mapping[str, Any], known: Sequence[str]) -> str:
         "int_parsing_size": f"must be a whole number, got {given}",
         "greater_than_equal": f"must be at least {context.get('ge')}, got {given}",
         "less_than_equal": f"must be at most {context.get('le')}, got {given}",
+        "bool_parsing": f"must be true or false, got {given}",
+        "literal_error": f"must be {context.get('expected')}, got {given}",
+        "value_error": str(context.get("error")),
         "string_too_long": f"must have at most {context.get('max_length')} characters, got {given}",
         "extra_forbidden": f"no such parameter; {suggestion(str(error['loc'][-1]), known) if known else 'it has none'}",
     }

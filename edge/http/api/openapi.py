@@ -80,7 +80,7 @@ _SIGNALS: Final = {
 }
 _READINGS: Final = {"period_seconds": 3.0, "sent": 160, "last": "2026-01-05T07:59:58.412Z"}
 _FORM: Final = {"unit": "mm/s", "limits": [0.0, 50.0], "set_point": None, "decimals": 2, "description": None}
-EXAMPLES: Final[Mapping[str, object]] = {
+EXAMPLES: Final[dict[str, object]] = {
     "machines": {
         "now": "2026-01-05T08:00:00.000Z",
         "machines": [_MACHINE],
@@ -112,6 +112,29 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "plant": {"machines": {"press": 4}},
     "check": {"machines": {"press": 4}, "messages_per_second": 1.333, "notes": []},
     "settings": {"settings": {"MQTT_BROKER": "localhost", "MQTT_PASSWORD": None}, "given": ["MQTT_BROKER"]},
+    "messages": {
+        "seen": 37,
+        "matched": 1,
+        "rows": [
+            {
+                "at": "2026-01-05T08:00:00.004Z",
+                "topic": "factory/telemetry/press/pressure",
+                "qos": 0,
+                "retain": False,
+                "category": "telemetry",
+                "machine_id": "press",
+                "bytes": 20,
+                "payload": '{"pressure": 121.37}',
+                "cut": False,
+            }
+        ],
+    },
+    "wire": {
+        "visible": True,
+        "why_not": None,
+        "addresses": {"mqtt": "localhost:1883", "websocket": "ws://localhost:9001"},
+        "facts": {"retained_got": {"count": 8, "last": "2026-01-05T08:00:00.000Z", "by": "cli-sub"}},
+    },
     "journal": {
         "entries": [
             {
@@ -154,6 +177,7 @@ TAGS: Final = [
     {"name": "plant", "description": "The plant's YAML."},
     {"name": "process", "description": "The process itself."},
     {"name": "truth", "description": "What was so: figures of machines, and labels of faults."},
+    {"name": "page", "description": "What the page shows, and the stream that keeps it up to date."},
     {"name": "monitoring", "description": "Metrics and probes."},
 ]
 

@@ -188,6 +188,52 @@ class Entries(_Form):
     next: str = Field("", description="The address of the entries before these, where there are any.")
 
 
+class DeliveredMessage(_Form):
+    """A message that was delivered."""
+
+    at: Moment = Field(description="When it was acknowledged, or at QoS 0 written, by the wall clock.")
+    topic: str
+    qos: int
+    retain: bool
+    category: str = Field(description="telemetry, event, alarm, status, command or order.")
+    machine_id: str | None = Field(description="null where it is about no machine.")
+    bytes: int = Field(description="Of the whole payload.")
+    payload: str = Field(description="The payload, or its first 8 KiB.")
+    cut: bool = Field(description="Whether there is more of it.")
+
+
+class Traffic(_Form):
+    """Messages that were delivered, the newest last."""
+
+    seen: int = Field(description="All since the first call.")
+    matched: int = Field(description="Those of them that were asked for.")
+    rows: list[DeliveredMessage]
+
+
+class WireAddresses(_Form):
+    """Where other clients connect to the embedded broker."""
+
+    mqtt: str | None
+    websocket: str | None
+
+
+class WireFact(_Form):
+    """Something that has happened on the wire."""
+
+    count: int
+    last: Moment | None
+    by: str = Field(description="The client id with which it happened last.")
+
+
+class WireSeen(_Form):
+    """What has happened on the wire."""
+
+    visible: bool = Field(description="Whether it is seen what other clients do.")
+    why_not: str | None
+    addresses: WireAddresses
+    facts: dict[str, WireFact]
+
+
 class ProblemError(BaseModel):
     """What breaks a rule: a field of the body by its JSON pointer, a parameter, or a line of a YAML."""
 

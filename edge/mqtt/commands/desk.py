@@ -13,8 +13,9 @@ import orjson
 
 from edge.control.inbox import MOST_WAITING, Front
 from edge.control.problems import FieldError, Problem
+from edge.delivery.tap import About, NoteMessage, unheard
 from edge.mqtt.commands.answers import Answers
-from edge.mqtt.commands.plant_topics import Address, CommandTopics
+from edge.mqtt.commands.plant_topics import PLANT, Address, CommandTopics
 from edge.mqtt.commands.reading import Malformed, Refused, Request, read
 from edge.mqtt.protocol.publish_reader import Publish
 from edge.observability.logs import RateLimited
@@ -22,6 +23,7 @@ from edge.observability.tracing import spans
 from edge.redaction import from_peer
 from edge.routing import TopicError
 from edge.timestamps import rfc3339
+from edge.traffic import COMMAND
 
 log = logging.getLogger("app")
 
@@ -76,12 +78,19 @@ class CommandDesk:
 
     topics: the topics of the configuration in force.  clock: seconds, monotonic.
     expiry_seconds: for which the broker keeps an answer; 0 is for ever.
+    note: called with each message for this part of the plant, for those who look at the traffic.
     counts: messages by outcome. Those for machines in other parts of the plant are not counted.
     """
 
-    def __init__(self, topics: Callable[[], CommandTopics], clock: Callable[[], float], expiry_seconds: int) -> None:
+    def __init__(
+        self,
+        topics: Callable[[], CommandTopics],
+        clock: Callable[[], float],
+        expiry_seconds: int,
+        note: NoteMessage = unheard,
+    ) -> None:
         self.counts = Counter(dict.fromkeys(OUTCOMES, 0))
-        self._topics, self._expiry_seconds = topics, expiry_seconds
+        self._topics, self._expiry_seconds, self._note_message = topics, expiry_seconds, note
         self._rate_limited = RateLimited(log, 30.0, clock)
         self._front: Front | None = None
         self._at_work: dict[asyncio.Task[None], int] = {}
@@ -127,6 +136,8 @@ class CommandDesk:
         duty = topics.duty(address.target)
         if not any(duty):
             return
+        qos, machine_id = int(message.packet_id is not None), None if address.target == PLANT else address.target
+        self._note_message(About(message.topic, qos, message.retain, COMMAND, machine_id), message.payload)
         try:
             response = topics.checked_response(message.response_topic) if message.response_topic is not None else None
         except TopicError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from edge.delivery.tap import NoteMessage, unheard
 from edge.mqtt.commands.answers import Answers
 from edge.mqtt.commands.desk import CommandDesk
 from edge.mqtt.commands.plant_topics import CommandTopics
@@ -19,6 +20,7 @@ class CommandLane:
     """The way of commands from the broker to the desk, and of their answers back.
 
     config: returns the configuration in force.  part: as for CommandTopics.  clock: seconds, monotonic.
+    note: as for CommandDesk.
     """
 
     def __init__(
@@ -27,11 +29,12 @@ class CommandLane:
         config: Callable[[], PlantConfig],
         part: tuple[int, int],
         clock: Callable[[], float],
+        note: NoteMessage = unheard,
     ) -> None:
         self._settings, self._config, self._part = settings, config, part
         self._topics = self._topics_now()
         self._clock, self._rules = clock, rules_of(settings.mqtt_version)
-        self.desk = CommandDesk(lambda: self._topics, clock, settings.mqtt_message_expiry)
+        self.desk = CommandDesk(lambda: self._topics, clock, settings.mqtt_message_expiry, note)
         self.subscription = CommandSubscription(self._topics.filter, self.desk, Answers(), clock, self._rules)
         self._of_machines: dict[str, CommandSubscription] = {}
         self._answers_before = Counter[str]()

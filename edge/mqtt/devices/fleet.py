@@ -12,6 +12,7 @@ from typing import Final
 
 from edge.delivery.lanes import Lane, Lanes
 from edge.delivery.queue import MessageQueue
+from edge.delivery.tap import NoteMessage, unheard
 from edge.mqtt.auth.credentials import Token, token_file
 from edge.mqtt.auth.token_refresh import read_in_background
 from edge.mqtt.commands.lane import CommandLane
@@ -46,10 +47,10 @@ class DeviceFleet:
 
     places: returns which connections there are to be.  queue, lanes: the messages of all, with a lane for each.
     publisher: makes that of a connection.  commands: None where they are off.
-    clock: seconds, monotonic.  wall_clock: Unix seconds.
+    clock: seconds, monotonic.  wall_clock: Unix seconds.  note: as for Announcements.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a fleet is made of
         self,
         settings: Settings,
         places: Callable[[], Iterable[Place]],
@@ -59,6 +60,8 @@ class DeviceFleet:
         commands: CommandLane | None,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
+        *,
+        note: NoteMessage = unheard,
     ) -> None:
         self._settings, self._places, self._clock = settings, places, clock
         self._queue, self._lanes, self._publisher, self._commands = queue, lanes, publisher, commands
@@ -79,7 +82,7 @@ class DeviceFleet:
             self._on_refused,
             self._on_accepted,
         )
-        self._announcements = Announcements(settings, wall_clock, self._on_status_refused)
+        self._announcements = Announcements(settings, wall_clock, self._on_status_refused, note)
         self._devices: dict[str, Device] = {}
         self._leaving: dict[Device, asyncio.Task[None]] = {}
         self._renewals_before = 0

@@ -43,6 +43,30 @@ export function set(node, name, value) {
   if (node.getAttribute(name) !== wanted) node.setAttribute(name, wanted);
 }
 
+/**
+ * Return a function that makes the children of a node from items, and keeps the children of those that it had before.
+ * make: returns {node, update} for an item.  key: tells items apart.
+ */
+export function keyed(parent, make, key) {
+  const kept = new Map();
+  return (items) => {
+    const wanted = new Set(items.map(key));
+    for (const [gone, row] of kept) {
+      if (!wanted.has(gone)) {
+        row.node.remove();
+        kept.delete(gone);
+      }
+    }
+    items.forEach((item, place) => {
+      const name = key(item);
+      if (!kept.has(name)) kept.set(name, make(item));
+      const {node, update} = kept.get(name);
+      update(item);
+      if (parent.children[place] !== node) parent.insertBefore(node, parent.children[place] ?? null);
+    });
+  };
+}
+
 function filled(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (name === "on") {

@@ -18,7 +18,11 @@ export function number(x, digits) {
 
 /** A share from 0 to 1 in per cent. */
 export function percent(share, digits = 1) {
-  return known(share) ? `${number(share * 100, share === 0 || share === 1 ? 0 : digits)} %` : NONE;
+  if (!known(share)) return NONE;
+  const least = 10 ** -digits;
+  if (share > 0 && share * 100 < least / 2) return `< ${number(least, digits)} %`;
+  if (share < 1 && share * 100 > 100 - least / 2) return `> ${number(100 - least, digits)} %`;
+  return `${number(share * 100, share === 0 || share === 1 ? 0 : digits)} %`;
 }
 
 /** A duration, by its two largest units. */

@@ -5,7 +5,7 @@ import {set, write} from "./dom.js";
 import {clock, day} from "./format.js";
 
 const THEMES = {"": "Automatic", light: "Light", dark: "Dark"};
-const STATES = {ok: ["good", "Running"], degraded: ["warn", "Degraded"], failing: ["bad", "Failing"]};
+const STATES = {ok: ["good", "Delivering"], degraded: ["warn", "Degraded"], failing: ["bad", "Failing"]};
 const byId = (id) => document.getElementById(id);
 
 /** Bring the header to life. */

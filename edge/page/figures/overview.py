@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from edge.http.health import health
 from edge.observability.statistics import ledger_fields
-from edge.page.context import PageContext
-from edge.page.plan import Plan, TypePlan
-from edge.page.window import Window
+from edge.page.figures.context import PageContext
+from edge.page.figures.plan import Plan, TypePlan
+from edge.page.figures.window import Window
 from edge.redaction import clean
 from edge.timestamps import rfc3339
 from plant.telemetry import KindOee, Oee, Snapshot

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from edge.labels.queries import AnomalyQuery
-from edge.page.overview import MOST_TILES, Details, Tile
+from edge.page.figures.overview import MOST_TILES, Details, Tile
 from edge.status import BadQuery
 from edge.status_source import StatusSource
 from plant.telemetry import MachineFilter, Snapshot
