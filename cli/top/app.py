@@ -33,7 +33,7 @@ from cli.top.panels import upper_lines, zone_of
 from cli.top.spans import Line, Span, fitted
 from cli.top.watch import MOST_MACHINES, Heard, Watch
 
-_LOW_LINES: Final = 30
+_LOW_LINES: Final = 26
 """On a terminal with fewer lines, fewer of the last commands are shown."""
 
 

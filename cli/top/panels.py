@@ -14,6 +14,9 @@ from cli.top.spans import Line, Role, Span, fitted, plain, width
 _LABEL_COLUMNS: Final = 9
 _GAP: Final = Span("   ")
 _SOON_SECONDS: Final = 300.0
+_KEEPS_UP: Final = 0.9
+"""Share of the messages of a moment that are delivered in it, but for one, while the broker keeps up."""
+
 _SPARKLINE_COLUMNS: Final = (16, 60)
 """Columns of the sparkline from which on its span of time is named, and the most that it takes."""
 _STATUS: Final[dict[str, tuple[str, Role]]] = {
@@ -119,7 +122,7 @@ def _token(overview: Node) -> Iterator[list[Span]]:
 
 def _rate(rate: Node, rates: Samples, columns: int) -> list[Span]:
     asked, generated, delivered = (rate.at(each).number for each in ("asked", "generated", "delivered"))
-    behind = asked is not None and delivered is not None and delivered < 0.9 * asked
+    behind = generated is not None and delivered is not None and delivered < _KEEPS_UP * generated - 1
     spans = [
         _label("Rate"),
         Span(f"asked {words.figure(asked)}"),
