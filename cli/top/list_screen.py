@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import Key
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -249,6 +250,8 @@ class HelpScreen(ModalScreen[None]):
         keys = [line(Span(f"{key:{width}}", "accent"), Span(f"   {does}")) for key, does in _HELP]
         yield Static(content([line(Span("Keys", "title")), (), *keys, (), line(Span("any key closes this", "muted"))]))
 
-    def on_key(self) -> None:
-        """Close it."""
+    def on_key(self, event: Key) -> None:
+        """Close it; the key does nothing else."""
+        event.stop()
+        event.prevent_default()
         self.dismiss()

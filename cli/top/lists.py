@@ -42,7 +42,7 @@ def _not_well(entry: Entry) -> int:
 
 
 TYPE_SORTS: Final = (
-    Sort("YAML order", lambda _: ()),
+    Sort("plant order", lambda _: ()),
     Sort("name", lambda entry: (entry.name,)),
     Sort("most machines", lambda entry: (-entry.node.at("machines").count,)),
     Sort("faults, alarms", lambda entry: (_not_well(entry),)),
@@ -61,7 +61,7 @@ MACHINE_SORTS: Final = (
 
 
 def types_of(overview: Node) -> list[Entry]:
-    """Return the machine types, in their order in the YAML."""
+    """Return the machine types, in the order that the plant has them in."""
     return [Entry(key, clean(key), node) for key, node in overview.at("types").entries()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import dropwhile
 from math import ceil
 from typing import Final
 
@@ -19,15 +20,17 @@ _OTHERS: Final = "▓▒░"
 class Samples:
     """The newest samples of a figure, one each second; those of a quarter of an hour are kept.
 
-    before: samples that there were already, the oldest first.
+    before: samples that there were already, the oldest first; those that are unknown at the begin are left out.
     """
 
     def __init__(self, before: Iterable[float | None] = ()) -> None:
-        self._kept = deque(before, _MOST_SAMPLES)
+        self._kept = deque(dropwhile(lambda each: each is None, before), _MOST_SAMPLES)
         self._taken = len(self._kept)
 
     def add(self, value: float | None) -> None:
-        """Add the sample of this second; None where the figure is unknown."""
+        """Add the sample of this second; None where the figure is unknown, which counts from the first one on."""
+        if value is None and not self._kept:
+            return
         self._kept.append(value)
         self._taken += 1
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.factory.acted_on import PRESS, content
 from tests.support.processes.daemon import DaemonProcess
 from tests.support.processes.ports import free_port
-
-ALARM = {"when": {"signal": "temperature", "above": 20}, "severity": "high"}
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.request import Request, urlopen
 
+import httpx
 from textual.pilot import Pilot
 
 from cli.ctl.client import Client
 from cli.top.app import TopApp
+from cli.top.list_screen import ListScreen
 
 PATIENCE_SECONDS = 15.0
 
@@ -37,6 +37,13 @@ class Shown:
     def line(self, begin: str) -> str:
         """The line that begins so; "" where there is none."""
         return next((line.rstrip() for line in self.lines if line.startswith(begin)), "")
+
+    @property
+    def selected(self) -> str | None:
+        """The key of the line that is selected."""
+        on_top = self.app.screen
+        assert isinstance(on_top, ListScreen)
+        return on_top.selected
 
     async def press(self, *keys: str) -> None:
         """Press keys, and let the screen take them."""
@@ -80,16 +87,12 @@ def on_screen(url: str, do: Callable[[Shown], Any], columns: int = 110, lines: i
 
 
 def execute(url: str, **command: object) -> None:
-    """Give a command over HTTP, whatever is answered."""
-    request = Request(f"{url}/api/v1/commands", json.dumps(command).encode(), method="POST")
-    try:
-        urlopen(request, timeout=10).close()  # noqa: S310 - a simulator of the test
-    except OSError as error:
-        assert "422" in str(error), error
+    """Give a command over HTTP, which may be refused."""
+    answer = httpx.post(f"{url}/api/v1/commands", json=command, timeout=10)
+    assert answer.status_code in (200, 422), answer.text
 
 
 def fetched(url: str, path: str) -> Mapping[str, Any]:
     """What an address answers."""
-    with urlopen(f"{url}{path}", timeout=10) as answer:  # noqa: S310
-        found: Mapping[str, Any] = json.load(answer)
-        return found
+    found: Mapping[str, Any] = httpx.get(f"{url}{path}", timeout=10).raise_for_status().json()
+    return found
