@@ -20,7 +20,7 @@ ARROWS: Final = {
     for room, _, others in (
         line.partition(":")
         for line in """\
-app: cli.commands cli.clients cli.clients.controller cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
+app: cli.commands cli.clients cli.clients.controller cli.ctl cli.top cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
 cli.run: cli.demo_broker cli.demo_wire edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign edge.http
 cli.demo_wire: edge.mqtt.commands edge.routing edge.settings edge.redaction edge.timestamps messages plant.definition sandbox.demo
@@ -43,6 +43,7 @@ cli.verify.alarms: cli.verify.forms
 cli.verify.forms: edge.routing
 cli.clients.controller: cli.clients cli.options edge.runtime plant.definition.document
 cli.clients: cli.options edge.mqtt.protocol edge.runtime edge.redaction edge.timestamps
+cli.top: cli.ctl cli.options edge.installed edge.redaction
 cli.ctl: cli.options edge.runtime edge.redaction
 cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.status edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
