@@ -27,7 +27,6 @@ from tests.support.processes.daemon import running as at_broker
 from tests.support.processes.waiting import wait_until
 
 PATH = "/api/v1/messages"
-SANDBOX = ["--message-config-path", str(ROOT / "scenarios" / "sandbox.yaml"), "--mqtt-commands"]
 PER_MACHINE = ["--mqtt-connections", "per_machine", "--mqtt-device-client-id", "{machine_id}"]
 ROW = TrafficRow("2026-01-05T08:00:00.123Z", "f/<b>", 1, True, "alarm", None, 3, "\N{REPLACEMENT CHARACTER}</b>", False)
 
@@ -92,6 +91,15 @@ def looked(client: httpx.Client, **asked: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def sandbox_without_chance(directory: Path) -> str:
+    """Write the plant of the sandbox with faults that begin by command alone."""
+    content = (ROOT / "scenarios" / "sandbox.yaml").read_text("utf-8")
+    assert "&often 0.2" in content
+    path = directory / "sandbox.yaml"
+    path.write_text(content.replace("&often 0.2", "&often 8760"))
+    return str(path)
+
+
 class Sandbox:
     """A daemon with the plant of the sandbox, at a broker.  port: of the broker."""
 
@@ -115,11 +123,18 @@ class Sandbox:
 
 
 @pytest.fixture(params=["shared", "per_machine"])
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sandbox]:
     """A sandbox at the embedded broker, on one connection or with one for each device."""
     connections = PER_MACHINE if request.param == "per_machine" else []
     with at_broker(EmbeddedBroker()) as broker, Recorder(broker.port) as recorder:
-        flags = [*SANDBOX, *connections, *http(), *plain(broker)]
+        flags = [
+            "--message-config-path",
+            sandbox_without_chance(tmp_path),
+            "--mqtt-commands",
+            *connections,
+            *http(),
+            *plain(broker),
+        ]
         with DaemonProcess("run", *flags) as daemon, client_of(daemon) as client:
             yield Sandbox(client, recorder, broker.port)
 
