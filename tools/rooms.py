@@ -22,7 +22,7 @@ ARROWS: Final = {
         for line in """\
 app: cli.commands cli.clients cli.clients.controller cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: cli.demo_broker cli.demo_wire edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign
+cli.run: cli.demo_broker cli.demo_wire edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign edge.http
 cli.demo_wire: edge.mqtt.commands edge.routing edge.settings edge.redaction edge.timestamps messages plant.definition sandbox.demo
 cli.demo_broker: plant.definition.document sandbox.demo
 cli.run_start: edge.settings.foreign edge.runtime edge.settings edge.redaction plant.default_plant
