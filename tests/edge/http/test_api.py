@@ -384,7 +384,7 @@ def test_openapi_has_an_example_of_each_call_that_fits_its_form(client: httpx.Cl
         assert "requestBody" in call or method == "get"
 
     assert len(calls) == 11
-    assert len(EXAMPLES) == 9
+    assert len(EXAMPLES) == 10
     assert {"errors", "title", "status", "detail"} == found["components"]["schemas"]["Problem"]["properties"].keys()
 
 
