@@ -15,7 +15,7 @@ from edge.http.connection_limits import Limits
 class SocketConnection(WSProtocol):
     """One WebSocket. Times are those of the event loop.
 
-    since: when it began.  waits: that it waits for a request, which those give way that do.
+    since: when it began.  waits: False, as it waits for no request: those that do are closed before it.
     """
 
     waits = False

@@ -79,7 +79,7 @@ class Devices:
         self._is_connected = is_connected
 
     def heard(self, row: TrafficRow) -> None:
-        """Note what a message says of its device. What is no JSON object says that it is there."""
+        """Note what a message reports of its device; one that is no JSON object shows that it is there."""
         device = self._devices.get(row.machine_id or "")
         if device is None:
             return

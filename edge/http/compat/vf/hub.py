@@ -1,7 +1,7 @@
 """What all clients of `/ws` get: devices, messages and the state of the broker, made once for all of them.
 
-It looks at the traffic from the start of the process on, as what it announces about devices was said before any client
-was there.
+It looks at the traffic from the start of the process on, as devices have announced themselves before any client is
+there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NEVER_LOST: Final = (TrafficQuery(category=ALARM), TrafficQuery(category=STATUS
 
 
 class Hub:
-    """Follows the simulator while `run` runs, and tells each viewer."""
+    """Follows the simulator while `run` runs, for all viewers."""
 
     def __init__(self, context: ApiContext) -> None:
         self._context, self._source = context, context.source
@@ -73,7 +73,7 @@ class Hub:
         self._viewers.discard(viewer)
 
     def commanded(self, command: str, device_id: str, reason: str) -> None:
-        """Tell of a command that a client has given, as if it had been published: clients wait for that."""
+        """Show a command that a client has given, as if it had been published: clients wait for that."""
         at = rfc3339_seconds(self._context.wall_clock())
         content = {"command": command, "device_id": device_id, "reason": reason, "ts": at}
         topic = f"{self.base_topic}/commands/dashboard/{device_id}"

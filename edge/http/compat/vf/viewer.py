@@ -12,7 +12,7 @@ MOST_ENTRIES: Final = 200
 
 
 class Viewer:
-    """What waits for one client: messages, of which the oldest give way, and the newest state of everything else.
+    """What waits for one client: messages, of which the oldest are dropped, and the newest state of everything else.
 
     first: what it is sent before all else.
     """

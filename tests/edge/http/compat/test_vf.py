@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -15,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from sandbox.broker import EmbeddedBroker
 from tests.conftest import StartMosquitto
+from tests.edge.http.test_messages import sandbox_without_chance
 from tests.edge.runtime.test_live_commands import client_of, http
 from tests.support.brokers.subscriber import Recorder
 from tests.support.processes.daemon import ROOT, DaemonProcess, running
@@ -57,9 +60,14 @@ class Page:
                 return self.heard[-1]
         raise AssertionError("not among 2,000 messages")
 
-    def entry(self, topic: str) -> dict[str, Any]:
-        """The next event of a topic."""
-        entry: dict[str, Any] = self.until(lambda each: each.get("entry", {}).get("topic") == topic)["entry"]
+    def entry(self, topic: str, text: str = "") -> dict[str, Any]:
+        """The next event of a topic, with a text in its payload."""
+
+        def is_it(message: dict[str, Any]) -> bool:
+            entry = message.get("entry", {})
+            return entry.get("topic") == topic and text in entry["payload"]
+
+        entry: dict[str, Any] = self.until(is_it)["entry"]
         return entry
 
     def device(self, name: str, is_it: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
@@ -100,12 +108,12 @@ class Sandbox:
 
 
 @contextmanager
-def devices_at(port: int, *more: str, environ: Mapping[str, str] = MappingProxyType({})) -> Iterator[Sandbox]:
+def devices_at(port: int, directory: Path) -> Iterator[Sandbox]:
     """The plant of the sandbox at a broker, each device with a connection of its own."""
-    flags = ["--message-config-path", str(ROOT / "scenarios" / "sandbox.yaml"), "--mqtt-commands", *more]
+    flags = ["--message-config-path", sandbox_without_chance(directory), "--mqtt-commands"]
     flags += ["--mqtt-connections", "per_machine", "--mqtt-device-client-id", "{machine_id}", *http()]
     flags += ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
-    daemon = DaemonProcess("run", *flags, environ={"HTTP_COMPAT": "vf", **environ})
+    daemon = DaemonProcess("run", *flags, environ={"HTTP_COMPAT": "vf"})
     with Recorder(port) as recorder, daemon, client_of(daemon) as client:
         sandbox = Sandbox(port, recorder, client)
         wait_until(sandbox.is_up, SECONDS, "all devices")
@@ -113,9 +121,9 @@ def devices_at(port: int, *more: str, environ: Mapping[str, str] = MappingProxyT
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One for all tests that leave it as it was."""
-    with running(EmbeddedBroker()) as broker, devices_at(broker.port) as one:
+    with running(EmbeddedBroker()) as broker, devices_at(broker.port, tmp_path_factory.mktemp("plant")) as one:
         yield one
 
 
@@ -195,6 +203,18 @@ def test_an_alarm_stays_with_its_device(sandbox: Sandbox) -> None:
     assert device["last_alarm"]["alarm_type"] == "high"
 
 
+def test_the_program_in_the_documents_runs(sandbox: Sandbox) -> None:
+    """It stops the press, and sees that it is idle."""
+    page = (ROOT / "docs" / "page-protocol.md").read_text("utf-8")
+    program = page.partition("```python\n")[2].partition("```")[0]
+    environ = {"URL": f"{sandbox.url.replace('http', 'ws', 1)}/ws"}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert ran.stdout.splitlines() == [f"connected {DEVICES}", "the press is idle"]
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -242,13 +262,13 @@ def test_who_sends_bytes_or_too_much_is_sent_away(sandbox: Sandbox, message: str
         assert other.until(lambda each: each["type"] == "event")
 
 
-def test_what_becomes_of_broker_and_devices_is_told(start_mosquitto: StartMosquitto) -> None:
+def test_what_becomes_of_broker_and_devices_is_told(start_mosquitto: StartMosquitto, tmp_path: Path) -> None:
     """A device that crashes is offline, as its will says; without a broker all are, and both come back."""
     mosquitto = start_mosquitto(listeners=("plain",))
-    with devices_at(mosquitto.ports["plain"]) as sandbox, sandbox.page() as page:
+    with devices_at(mosquitto.ports["plain"], tmp_path) as sandbox, sandbox.page() as page:
         crash = {"command": "crash", "machine_id": "press", "seconds": 1}
         assert sandbox.client.post("/api/v1/commands", json=crash).status_code == 200
-        will = page.entry("factory/status/press")
+        will = page.entry("factory/status/press", "offline")
         page.device("press", lambda each: each["status"] == "offline")
         page.device("press", lambda each: each["status"] == "online")
         mosquitto.kill()
@@ -258,5 +278,5 @@ def test_what_becomes_of_broker_and_devices_is_told(start_mosquitto: StartMosqui
         page.until(lambda each: each == {"type": "broker", "status": "connected"})
         page.device("conveyor", lambda each: each["status"] == "online")
 
-    assert json.loads(will["payload"])["status"] == "offline"
+    assert [*json.loads(will["payload"])] == ["device_id", "status", "ts"]
     assert (will["qos"], will["retain"]) == (1, True)
