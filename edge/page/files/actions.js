@@ -28,12 +28,11 @@ function fieldOf(spec, id) {
   const input = spec.options ? el("select", given) : el("input", {...given, type: "number", step: "any", autocomplete: "off"});
   const hint = el("span", {class: "hint", id: `${id}-hint`});
   const wrong = el("span", {class: "bad", id: `${id}-wrong`});
-  let listed = "";
+  let listed = "[]";
 
   function offer(options) {
     const chosen = input.value;
-    listed = JSON.stringify(options);
-    show(input, options.map(([value, text, isDisabled]) => el("option", {value, disabled: isDisabled}, text ?? value)));
+    show(input, options.map(([value, text, disabled]) => el("option", {value, disabled}, text ?? value)));
     const possible = options.filter(([, , isDisabled]) => !isDisabled).map(([value]) => value);
     input.value = possible.includes(chosen) ? chosen : (possible[0] ?? "");
   }
@@ -44,7 +43,7 @@ function fieldOf(spec, id) {
     node: el("div", {class: "field"}, el("label", {for: id}, spec.label), input, hint, wrong),
     update(now, values) {
       const options = (now && spec.options?.(now)) || [];
-      if (spec.options && listed !== JSON.stringify(options)) offer(options);
+      if (listed !== (listed = JSON.stringify(options))) offer(options);
       write(hint, (now && spec.hint?.(now, values())) || "");
     },
     refuse(rule) {
@@ -66,9 +65,12 @@ export function actionForm(action, context, target = () => ({})) {
   const button = el("button", {type: "submit", "aria-describedby": `${id}-why`}, action.title);
   const why = el("p", {class: "muted", id: `${id}-why`});
   const result = el("p");
-  const state = {now: null, reason: null, isBusy: false};
+  let known = null;
+  let reason = null;
+  let isBusy = false;
 
   const values = () => Object.fromEntries(fields.map(({spec, input}) => [spec.name, input.value]));
+  const refresh = () => fields.forEach((each) => each.update(known, values));
   const say = (text, kind) => {
     set(result, "class", kind);
     write(result, text);
@@ -76,56 +78,54 @@ export function actionForm(action, context, target = () => ({})) {
   };
 
   /** Return the command as it was filled in; null where a field is not. */
-  function body() {
-    const found = {command: action.command, ...target()};
+  function filled() {
+    const body = {command: action.command, ...target()};
     for (const {spec, input, refuse} of fields) {
       const isMissing = input.value === "" && (!spec.isOptional || input.validity.badInput);
-      refuse(isMissing ? (spec.isNumber ? "must be a number" : "must be chosen") : null);
+      refuse(isMissing ? `must be ${spec.isNumber ? "a number" : "chosen"}` : null);
       if (isMissing) return null;
-      if (input.value !== "") found[spec.name] = spec.isNumber ? Number(input.value) : input.value;
+      if (input.value !== "") body[spec.name] = spec.isNumber ? Number(input.value) : input.value;
     }
-    return found;
+    return body;
   }
 
   function refused({errors, detail}) {
-    const rest = errors.filter((each) => {
+    const placed = errors.filter((each) => {
       const field = fields.find(({spec}) => each.path === `/${spec.name}`);
       field?.refuse(each.detail);
-      return !field;
+      return field;
     });
-    say(errors.length > rest.length ? "✕ refused" : `✕ ${detail}`, "bad");
+    say(placed.length ? "✕ refused" : `✕ ${detail}`, "bad");
   }
 
   async function submit(event) {
     event.preventDefault();
-    if (state.isBusy) return;
-    const wanted = state.reason === null ? body() : context.announce(state.reason);
-    if (!wanted) return;
-    state.isBusy = true;
+    const body = isBusy ? null : reason === null ? filled() : context.announce(reason);
+    if (!body) return;
+    isBusy = true;
     try {
-      const {at, answer} = await send(wanted);
-      const zone = context.live.overview?.process.time_zone;
-      say(`✓ ${clock(at, zone)} ${inWords(answer, "machine_id", "message_type")}`, "good");
+      const {at, answer} = await send(body);
+      const time = clock(at, context.live.overview?.process.time_zone);
+      say(`✓ ${time} ${inWords(answer, "machine_id", "message_type")}`, "good");
     } catch (error) {
       refused(error);
     } finally {
-      state.isBusy = false;
+      isBusy = false;
     }
   }
 
   function update(now, whyNot = null) {
-    state.now = whyNot === null ? now : null;
-    state.reason = whyNot ?? action.why?.(now) ?? null;
-    write(why, state.reason ?? action.hint?.(now));
-    why.classList.toggle("visually-hidden", whyNot !== null);
-    set(button, "aria-disabled", state.reason && "true");
-    fields.forEach((each) => each.update(state.now, values));
+    known = whyNot === null ? now : null;
+    reason = whyNot ?? action.why?.(now) ?? null;
+    write(why, reason ?? action.hint?.(now));
+    set(why, "class", whyNot === null ? "muted" : "visually-hidden");
+    set(button, "aria-disabled", reason && "true");
+    refresh();
   }
 
-  const changed = () => state.now && fields.forEach((each) => each.update(state.now, values));
   const parts = fields.length ? el("div", {class: "act-fields"}, fields.map((each) => each.node)) : null;
-  const node = el("form", {class: "act", novalidate: true, "aria-label": action.title, on: {submit, change: changed}}, parts, button, why, result);
-  return {node, update};
+  const given = {class: "act", novalidate: true, "aria-label": action.title, on: {submit, change: refresh}};
+  return {node: el("form", given, parts, button, why, result), update};
 }
 
 /** Return the buttons of a machine that need no fields: {node, update(now, why)}. */
@@ -137,11 +137,9 @@ export function quickActions(context, target) {
     node,
     update(now, whyNot) {
       const wanted = quickOf(now.type);
-      const titles = wanted.map((each) => each.title).join();
-      if (titles !== listed) {
+      if (listed !== (listed = wanted.map(({title}) => title).join())) {
         made = wanted.map((action) => actionForm(action, context, target));
         show(node, made.map((each) => each.node));
-        listed = titles;
       }
       made.forEach((each) => each.update(now, whyNot));
     },

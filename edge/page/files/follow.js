@@ -59,7 +59,6 @@ export function follow({live, api, announce}, changed) {
     },
     end() {
       Object.entries(heard).forEach(([name, listener]) => live.removeEventListener(name, listener));
-      live.watch();
     },
   };
 }

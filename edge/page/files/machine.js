@@ -1,6 +1,6 @@
 // The machines: a list with filters, a page at a time. One machine is in a module of its own.
 import {stateClass} from "./charts.js";
-import {el, set, show, write} from "./dom.js";
+import {el, keyed, set, show, write} from "./dom.js";
 import {follow} from "./follow.js";
 import {number, percent, since, words} from "./format.js";
 import {mountMachine} from "./machine-detail.js";
@@ -32,13 +32,13 @@ function mountList(root, context) {
   });
   const fields = inputs.map((input) => el("div", {class: "field"}, el("label", {for: input.id}, FILTERS[input.name][1]), input));
   const rows = el("tbody");
+  const fill = keyed(rows, rowOf, ({machine}) => machine.machine_id);
   const made = table("machines", ["Machine", "Type", "State", "For", "Job", "Faults and alarms"], rows);
   const note = el("p", {class: "empty"}, "Loading.");
   const range = el("p", {class: "muted"});
   const back = el("button", {type: "button", on: {click: () => load(before.pop())}}, "Previous");
   const forth = el("button", {type: "button", on: {click: () => load(next, before.push(page))}}, "Next");
   const before = []; // the pages before this one
-  let shown = new Map(); // rows by id
   let types = null;
   let page = null;
   let next = null;
@@ -106,46 +106,22 @@ function mountList(root, context) {
   }
 
   function list({now, machines}) {
-    shown = new Map(machines.map((machine) => [machine.machine_id, filled(shown.get(machine.machine_id) ?? newRow(machine), machine, now)]));
-    const nodes = [...shown.values()].map((each) => each.node);
-    if (nodes.length !== rows.children.length || nodes.some((node, place) => node !== rows.children[place])) show(rows, nodes);
+    fill(machines.map((machine) => ({machine, now, producing: live.overview?.types[machine.machine_type]?.producing})));
     const isAll = wanted().length === 0;
-    say(nodes.length ? "" : isAll ? "The plant has no machines. The command centre can add some." : "No machine is like this now. Choose fewer filters.");
+    say(machines.length ? "" : isAll ? "The plant has no machines. The command centre can add some." : "No machine is like this now. Choose fewer filters.");
     const first = before.length * PAGE + 1;
-    write(range, nodes.length ? `${number(first)} to ${number(first + nodes.length - 1)}${isAll ? ` of ${number(live.overview?.machines)}` : ""}` : "");
-  }
-
-  function newRow({machine_id: id, machine_type: kind}) {
-    const parts = Array.from({length: 6}, () => el("span"));
-    const [dot, state, age, job, faults, alarms] = parts;
-    const cells = [kind, [dot, " ", state], age, job, [faults, " ", alarms]].map((each) => el("td", {}, each));
-    return {parts, node: el("tr", {}, el("th", {scope: "row"}, el("a", {href: linkTo(id)}, id)), cells)};
-  }
-
-  function filled(row, {machine_type: kind, state, since: begin, job, faults, alarms}, now) {
-    const isFine = faults.length + alarms.length === 0;
-    const texts = [
-      ["", `dot ${stateClass(state, live.overview?.types[kind]?.producing)}`],
-      [words(state)],
-      [since(begin, now)],
-      [job ? `${job.kind ?? job.id} ${percent(job.progress, 0)}` : "–"],
-      isFine ? ["none", "muted"] : [faults.length ? `✕ ${faults.map((each) => each.fault).join(", ")}` : "", "bad"],
-      [alarms.length ? `⚠ ${alarms.join(", ")}` : "", "warn"],
-    ];
-    texts.forEach(([text, name], place) => {
-      write(row.parts[place], text);
-      set(row.parts[place], "class", name);
-    });
-    return row;
+    const total = isAll ? ` of ${number(live.overview?.machines)}` : "";
+    write(range, machines.length ? `${number(first)} to ${number(first + machines.length - 1)}${total}` : "");
   }
 
   /** Offer what the types have that are chosen. A choice from the page's address is kept, also where nothing has it. */
   function offer() {
     const chosen = inputs[0].value || given.get("type");
     const own = (types ?? []).filter((each) => !chosen || each.machine_type === chosen);
-    const states = own.flatMap((each) => [...each.states.map(({name}) => name), ...Object.keys(live.overview?.types[each.machine_type]?.states ?? {})]);
+    const now = own.flatMap((each) => Object.keys(live.overview?.types[each.machine_type]?.states ?? {}));
+    const states = [...own.flatMap((each) => each.states.map(({name}) => name)), ...now, "stopped"];
     const faults = own.flatMap((each) => [...each.faults, ...each.wear].map(({name}) => name));
-    [(types ?? []).map((each) => each.machine_type), [...states, "stopped"], faults].forEach((values, place) => {
+    [(types ?? []).map((each) => each.machine_type), states, faults].forEach((values, place) => {
       const input = inputs[place];
       const value = input.value || given.get(input.name) || "";
       const all = new Set(value ? [...values, value] : values);
@@ -167,4 +143,29 @@ function mountList(root, context) {
     clearTimeout(timer);
     turn += 1;
   };
+}
+
+/** Return the row of a machine: {node, update}. */
+function rowOf({machine: {machine_id: id, machine_type: kind}}) {
+  const parts = Array.from({length: 6}, () => el("span"));
+  const [dot, state, age, job, faults, alarms] = parts;
+  const cells = [kind, [dot, " ", state], age, job, [faults, " ", alarms]].map((each) => el("td", {}, each));
+  const node = el("tr", {}, el("th", {scope: "row"}, el("a", {href: linkTo(id)}, id)), cells);
+  const fillPart = ([text, name], place) => {
+    write(parts[place], text);
+    set(parts[place], "class", name);
+  };
+  return {node, update: (item) => texts(item).forEach(fillPart)};
+}
+
+function texts({machine: {state, since: begin, job, faults, alarms}, now, producing}) {
+  const isFine = faults.length + alarms.length === 0;
+  return [
+    ["", `dot ${stateClass(state, producing)}`],
+    [words(state)],
+    [since(begin, now)],
+    [job ? `${job.kind ?? job.id} ${percent(job.progress, 0)}` : "–"],
+    isFine ? ["none", "muted"] : [faults.length ? `✕ ${faults.map((each) => each.fault).join(", ")}` : "", "bad"],
+    [alarms.length ? `⚠ ${alarms.join(", ")}` : "", "warn"],
+  ];
 }

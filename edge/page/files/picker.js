@@ -5,25 +5,17 @@ import {words} from "./format.js";
 
 const SUGGESTED = 12;
 const PAUSE_MS = 120;
+const STEPS = {ArrowDown: 1, ArrowUp: -1};
 
 /** Return {node, input}. onChosen: called with the id of the machine that somebody has chosen. */
-export function machinePicker(context, onChosen) {
+export function machinePicker({api, announce}, onChosen) {
   const id = newId("picker");
   const list = el("ul", {id: `${id}-list`, role: "listbox", "aria-label": "Machines", class: "picker-list", hidden: true});
-  const hint = el("span", {class: "muted hint", id: `${id}-hint`}, "Part of the id; arrow keys and Enter choose.");
-  const input = el("input", {
-    id,
-    type: "text",
-    role: "combobox",
-    autocomplete: "off",
-    spellcheck: "false",
-    "aria-autocomplete": "list",
-    "aria-expanded": "false",
-    "aria-controls": list.id,
-    "aria-describedby": hint.id,
-    on: {input: () => later(), focus: () => input.select(), keydown: onKey, blur: close},
-  });
-  let turn = 0;
+  const hint = el("span", {class: "hint", id: `${id}-hint`}, "Part of the id; arrow keys and Enter choose.");
+  const aria = {"aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id, "aria-describedby": hint.id};
+  const on = {input: later, focus: () => input.select(), keydown, blur: close};
+  const input = el("input", {id, role: "combobox", autocomplete: "off", spellcheck: "false", ...aria, on});
+  let turn = 0; // of what is asked for; older answers are dropped
   let timer = 0;
   let active = -1;
 
@@ -36,25 +28,21 @@ export function machinePicker(context, onChosen) {
     const mine = (turn += 1);
     try {
       const asked = new URLSearchParams({text: input.value.trim(), limit: SUGGESTED});
-      const {machines, next} = await context.api.get(`/api/v1/machines?${asked}`);
-      if (mine !== turn || document.activeElement !== input) return;
+      const {machines, next} = await api.get(`/api/v1/machines?${asked}`);
+      if (mine !== turn) return;
       show(list, machines.map(option));
       open(machines.length > 0);
-      const count = `${machines.length}${next ? " of more" : ""} suggested`;
-      write(hint, machines.length ? `${count}; arrow keys and Enter choose.` : "No machine has this in its id.");
-      context.announce(machines.length ? count : hint.textContent);
+      const count = machines.length ? `${machines.length}${next ? " of more" : ""} suggested` : "No machine has this in its id";
+      write(hint, `${count}; arrow keys and Enter choose.`);
+      announce(count);
     } catch (error) {
       write(hint, `✕ ${error.detail}`);
     }
   }
 
   function option({machine_id: name, machine_type: kind, state}, place) {
-    const texts = [el("span", {}, name), el("span", {class: "muted small"}, `${words(kind)}, ${words(state)}`)];
-    const node = el("li", {id: `${id}-${place}`, role: "option", "aria-selected": "false"}, texts);
-    node.addEventListener("mousedown", (event) => event.preventDefault()); // the input keeps the focus
-    node.addEventListener("click", () => take(name));
-    node.dataset.machine = name;
-    return node;
+    const on = {mousedown: (event) => event.preventDefault(), click: () => take(name)}; // the input keeps the focus
+    return el("li", {id: `${id}-${place}`, role: "option", "data-machine": name, on}, name, el("span", {class: "muted small"}, `${words(kind)}, ${words(state)}`));
   }
 
   function open(isOpen) {
@@ -72,32 +60,25 @@ export function machinePicker(context, onChosen) {
   function mark(place) {
     active = place;
     [...list.children].forEach((each, at) => set(each, "aria-selected", String(at === place)));
-    set(input, "aria-activedescendant", list.children[place]?.id ?? null);
+    set(input, "aria-activedescendant", list.children[place]?.id);
     list.children[place]?.scrollIntoView({block: "nearest"});
   }
 
   function take(name) {
-    input.value = name;
     close();
     onChosen(name);
   }
 
-  function onKey(event) {
-    const steps = {ArrowDown: 1, ArrowUp: -1};
-    if (event.key in steps) {
-      event.preventDefault();
-      if (list.hidden) return void suggest();
-      const count = list.children.length;
-      mark(active < 0 ? (steps[event.key] > 0 ? 0 : count - 1) : (active + steps[event.key] + count) % count);
-    } else if (event.key === "Enter" && input.value.trim()) {
-      event.preventDefault();
-      take(list.children[active]?.dataset.machine ?? input.value.trim());
-    } else if (event.key === "Escape" && !list.hidden) {
-      event.preventDefault();
-      close();
-    }
+  function keydown(event) {
+    const step = STEPS[event.key];
+    const count = list.children.length;
+    if (step && list.hidden) suggest();
+    else if (step) mark(active < 0 ? Math.min(step, 0) && count - 1 : (active + step + count) % count);
+    else if (event.key === "Enter" && input.value.trim()) take(list.children[active]?.dataset.machine ?? input.value.trim());
+    else if (event.key === "Escape" && !list.hidden) close();
+    else return;
+    event.preventDefault();
   }
 
-  const node = el("div", {class: "field picker"}, el("label", {for: id}, "Machine"), input, list, hint);
-  return {node, input};
+  return {node: el("div", {class: "field picker"}, el("label", {for: id}, "Machine"), input, list, hint), input};
 }
