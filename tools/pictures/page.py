@@ -2,8 +2,8 @@
 
     python -m tools.pictures.page [FOLDER]
 
-Seeds and times of the plants are fixed, and each picture waits for what it shows; figures of delivery, such as lateness,
-are those of the machine. It takes four minutes.
+Seeds and times of the plants are fixed, and each picture waits for what it shows; figures of delivery, such as
+lateness, are those of the machine. It takes four minutes.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ def _plant(studio: Studio, factory: Simulator) -> None:
     """The YAML with an edit that is checked, and a mistake in it."""
     page = studio.page(factory, "#/plant")
     field = page.get_by_role("textbox", name="The plant's YAML")
-    expect(field).to_have_value(re.compile("count"))
-    text = field.input_value()
-    field.fill(re.sub(r"\bcount: (\d+)", lambda found: f"count: {int(found[1]) * 3}", text, count=1))
+    expect(field).to_have_value(re.compile("printer_3d: 8"))
+    field.fill(field.input_value().replace("printer_3d: 8", "printer_3d: 12").replace("welding: 2", "welding: 3"))
+    expect(page.get_by_role("row", name=re.compile("printer_3d 8 12"))).to_be_visible()
     expect(page.get_by_role("region", name="Difference")).to_be_visible()
     studio.take(page, "plant")
     page.once("dialog", lambda dialog: dialog.accept())
@@ -155,7 +155,9 @@ def _guide(studio: Studio, sandbox: Simulator) -> None:
     """The guide with the first exercise done."""
     page = studio.page(sandbox, "#/guide")
     for topic in ("factory/telemetry/+/temperature", "factory/status/#"):
-        paho.mqtt.subscribe.simple(topic, hostname="127.0.0.1", port=sandbox.mqtt_port, qos=1)
+        paho.mqtt.subscribe.simple(  # type: ignore[no-untyped-call]
+            topic, hostname="127.0.0.1", port=sandbox.mqtt_port, qos=1
+        )
     paho.mqtt.publish.single("classroom/note", "back at ten", 1, True, "127.0.0.1", sandbox.mqtt_port)
     expect(page.get_by_text(re.compile("1 of 10"))).to_be_visible()
     studio.take(page, "guide")
