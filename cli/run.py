@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -18,6 +18,7 @@ from cli.run_start import run_start
 from edge.background_writer import locked, written_to
 from edge.control.journal import Journal
 from edge.delivery.queue import describe_endurance
+from edge.http.listening import first_free_port, url_of
 from edge.installed import DEMO_PACKAGES, why_lacking
 from edge.mqtt.protocol.versions import left_out
 from edge.observability.fleet_logs import FleetJsonFormatter
@@ -26,7 +27,7 @@ from edge.observability.tracing.configuration import Tracing, TracingUnavailable
 from edge.redaction import shown
 from edge.runtime.reload import PlantLoader, Reloader, load_at_start
 from edge.runtime.run_options import RunOptions, UsageError
-from edge.runtime.service import Service, SimulatorBackend
+from edge.runtime.service import FURTHER_PORTS, Service, SimulatorBackend
 from edge.runtime.simulator import CONFIGURATION, VERSION, Simulator
 from edge.settings.environment_warnings import warnings_about
 from edge.settings.foreign.fleet_start import FleetStart
@@ -48,6 +49,9 @@ log = logging.getLogger("app")
 
 DEMO_ORDERS_PER_HOUR = 720.0
 """One every five seconds on average: a demo shows all seven kinds of message in its first half minute."""
+
+_LOCAL = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1"})
+"""Hosts of HTTP that a browser on this machine reaches as localhost."""
 
 _OF_CONNECTION = variables_of("Broker", "Authentication", "TLS") - {"MQTT_CLIENT_ID", "AIO_MQTT_CLIENT_ID"}
 """Variables that describe the connection to a broker, which in a demo is another one."""
@@ -100,17 +104,22 @@ def _check_demo_broker(options: RunOptions) -> None:
         raise UsageError(f"--demo-broker: needs --demo{', without --dry-run' if options.dry_run else ''}")
 
 
-def _announce_dry_run(settings: Settings, _: PlantConfig) -> None:
+def _announce_dry_run(settings: Settings, _: PlantConfig, *, may_move: bool) -> None:  # noqa: ARG001
     text = "dry run: messages go to standard output, no broker is started path=%s"
     log.info(text, settings.message_config_path)
 
 
-def _announce_broker(demo: Demo, welcome: str | None, settings: Settings, config: PlantConfig) -> None:
-    """Log how to watch the messages, and how to change the plant.  welcome: the text, where the demo has its own."""
+def _announce_broker(
+    demo: Demo, welcome: str | None, settings: Settings, config: PlantConfig, *, may_move: bool
+) -> None:
+    """Log where the page is, how to watch the messages, and how to change the plant.
+
+    welcome: the text, where the demo has its own.  may_move: whether HTTP may take another port.
+    """
     banner, facts = demo.how_to_look(
         filters_of(config, settings.mqtt_topic_prefix),
         settings.message_config_path,
-        _docs_page(settings),
+        _page(settings, may_move=may_move),
         own=not is_default(settings),
         welcome=welcome,
     )
@@ -123,6 +132,13 @@ def filters_of(config: PlantConfig, prefix: str) -> list[str]:
     if any("{" in level and level != "{prefix}" for level in levels):
         return ["#"]
     return [f"{level.replace('{prefix}', prefix)}/#" for level, _ in levels.most_common()]
+
+
+class Announce(Protocol):
+    """Logs what comes before the other lines."""
+
+    def __call__(self, settings: Settings, config: PlantConfig, /, *, may_move: bool) -> None:
+        """Log it. may_move: whether HTTP may take another port where its own is taken."""
 
 
 class HasFlags(Protocol):
@@ -158,22 +174,22 @@ def _settings(options: RunOptions, start: FleetStart) -> Settings:
     return settings
 
 
-def _docs_page(settings: Settings) -> str | None:
-    """Return the address of the HTTP documentation, if it is known yet: a default port may be replaced by another."""
-    if "http_port" not in settings.model_fields_set:
-        return None
-    host = "localhost" if settings.http_host in {"0.0.0.0", "::"} else settings.http_host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}/docs" if settings.http_port else None
+def _page(settings: Settings, *, may_move: bool) -> str | None:
+    """Return the address of the page, or None without one; where the port may be another, of the one that is free."""
+    host, port = settings.http_host, settings.http_port
+    if port and may_move:
+        port = first_free_port(host, range(port, port + FURTHER_PORTS + 1)) or port
+    return f"{url_of('localhost' if host in _LOCAL else host, port)}/" if port else None
 
 
-def _announce_nothing(_: Settings, __: PlantConfig) -> None:
+def _announce_nothing(_: Settings, __: PlantConfig, *, may_move: bool) -> None:
     pass
 
 
 def _service(
     options: RunOptions,
     environ: Mapping[str, str],
-    announce: Callable[[Settings, PlantConfig], None] = _announce_nothing,
+    announce: Announce = _announce_nothing,
     wire: DemoWire | None = None,
 ) -> Service:
     """Return everything that a run needs; where there are workers, they have been forked, and wait.
@@ -189,7 +205,9 @@ def _service(
     journal = _journal_file(options, settings)
     tracing, why_not = _tracing(start)
     backend = _backend(options, settings, current.config, tracing)
-    announce(settings, current.config)
+    # A second simulator beside the first is normal on a laptop; in a pod the probes would call the wrong port.
+    may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
+    announce(settings, current.config, may_move=may_move)
     if wire is not None:
         wire.follow(settings, current.config)
     _log_start(options, settings, start.without_its_variables(), current.config)
@@ -211,8 +229,6 @@ def _service(
         ),
         on_accepted=partial(_log_demo_rates, loader),
     )
-    # A second simulator beside the first is normal on a laptop; in a pod the probes would call the wrong port.
-    may_move = "http_port" not in settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in environ
     speed = 1.0 if options.then_live else options.speed or 1.0
     return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move, speed=speed, wire=wire)
 

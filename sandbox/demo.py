@@ -159,7 +159,7 @@ class Demo:
     ) -> tuple[str, dict[str, str]]:
         """Return how to see the messages and change the plant: as text for people, and as values for a JSON log.
 
-        filters: those of MQTT for all its messages.  plant: its YAML file.  page: the URL for a browser, or None.
+        filters: those of MQTT for all its messages.  plant: its YAML file.  page: its URL, or None.
         own: whether the user may edit that file, which is otherwise the one that the program comes with.
         welcome: the text for people where it is not the usual one; its PLACEHOLDERS are filled in.
         """
@@ -169,7 +169,8 @@ class Demo:
         pages = "".join(
             f"                  pages in a browser: ws://localhost:{each}, MQTT over WebSocket\n" for each in web
         )
-        browser = f"  in a browser    {page}\n" if page else ""
+        begin = f"Look at the plant, and steer it, in a browser: {page}\n" if page else ""
+        calls = f"  HTTP calls      {page}docs, to try out\n" if page else ""
         change = (
             f"edit {plant} while it runs, and the messages change"
             if own
@@ -182,7 +183,7 @@ class Demo:
             f"                    {watch}\n"
             f"                  or MQTTX: host localhost, port {port}, MQTT 5 or 3.1.1, topic {' and '.join(filters)}\n"
             f"{pages}"
-            f"{browser}"
+            f"{calls}"
             f"  {change}; Ctrl-C stops it\n"
         )
         facts = {
@@ -196,7 +197,7 @@ class Demo:
         if welcome is not None:
             filled = (str(port), str(web[0] if web else 0), str(secure), ", ".join(sorted(self._clients.users)))
             text = welcome.format(**dict(zip(PLACEHOLDERS, filled, strict=True)))
-        return text, facts | ({"page": page} if page else {})
+        return begin + text, facts | ({"page": page} if page else {})
 
     def _rotate(self) -> None:
         """Write the volume like the kubelet: a new folder, and one symlink swapped."""

@@ -22,7 +22,7 @@ ARROWS: Final = {
         for line in """\
 app: cli.commands cli.clients cli.clients.controller cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
-cli.run: cli.demo_broker cli.demo_wire edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign
+cli.run: cli.demo_broker cli.demo_wire edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign edge.http
 cli.demo_wire: edge.mqtt.commands edge.routing edge.settings edge.redaction edge.timestamps messages plant.definition sandbox.demo
 cli.demo_broker: plant.definition.document sandbox.demo
 cli.run_start: edge.settings.foreign edge.runtime edge.settings edge.redaction plant.default_plant
@@ -53,7 +53,8 @@ edge.workers: edge.runtime edge.control edge.http edge.observability edge.observ
 edge.runtime: edge.control edge.http edge.http.compat edge.mqtt.devices edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.definition.files plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands edge.traffic edge.page edge.page.figures
 edge.page: edge.page.figures edge.http.api edge.http edge.control edge.traffic edge.status_source edge.status
 edge.page.figures: edge.http edge.control edge.observability edge.labels edge.delivery edge.lateness edge.status_source edge.status edge.settings edge.blocking edge.redaction edge.timestamps plant.views plant.forecast plant.telemetry plant.definition
-edge.http.compat: edge.http.compat.enms edge.http edge.http.api edge.control edge.observability.tracing edge.blocking edge.settings plant.definition.machine_types
+edge.http.compat: edge.http.compat.enms edge.http.compat.vf edge.http edge.http.api edge.control edge.observability.tracing edge.blocking edge.settings plant.definition.machine_types
+edge.http.compat.vf: edge.http.api edge.http edge.control edge.observability edge.status edge.traffic edge.redaction edge.timestamps plant.views plant.telemetry plant.definition
 edge.http.compat.enms: edge.http.api edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.machines plant.definition plant.definition.machine_types plant.definition.document
 edge.http.api: edge.traffic edge.routing edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.interventions plant.telemetry plant.definition.document
 edge.http: edge.control edge.observability edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.telemetry edge.labels

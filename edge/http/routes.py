@@ -126,6 +126,8 @@ _LINKS = {
     "/healthz": "details",
     "/oee": "the ground truth of each machine: availability, performance, quality",
     "/anomalies": "the labels of faults: what was wrong, with which machine, from when to when",
+    "/api/v1/overview": "how connection, rate, queue and machines are now: what the page at / shows first",
+    "/api/v1/stream": "the same as server-sent events, as it changes",
     "/api/v1/machines": "machines as they are now; below it, by id, one with its signals",
     "/api/v1/machine-types": "machine types: states, signals, faults, results",
     "/api/v1/messages": "messages as they are delivered, by topic, category, QoS and text",

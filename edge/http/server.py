@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+<<<<<<< HEAD
+from collections.abc import Iterator
+=======
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+>>>>>>> page-traffic
 from functools import partial
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from edge.http.connection_limits import Connection, Limits, abort_overdue
-from edge.status import PortError
+from edge.http.listening import BACKLOG, listen_on_one_of, url_of
 
 _LONGEST_HEAD_BYTES: Final = 32 * 1024
+<<<<<<< HEAD
+=======
 _BACKLOG: Final = 100
+_MOST_WEBSOCKET_BYTES: Final = 32 * 1024
+"""Of a message over a WebSocket."""
+_HEARTBEAT_SECONDS: Final = 20.0
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Errors of an address that this machine does not have, such as ::1 where there is no IPv6."""
+>>>>>>> page-traffic
 
 
 class Server:
@@ -28,6 +38,7 @@ class Server:
 
     host: a name means all its addresses.  port: 0 lets the system choose; `port` is then its choice.
     further_ports: how many of the following ports are tried where it is taken.
+    websocket: makes the protocol of connections that are upgraded, under the limits; None where none is.
     """
 
     def __init__(
@@ -37,16 +48,22 @@ class Server:
         port: int,
         further_ports: int = 0,
         limits: Limits = Limits(),  # noqa: B008 - fixed
+        websocket: Callable[[Limits], Any] | None = None,
     ) -> None:
-        self._sockets = _listen_on_one_of(host, range(port, port + further_ports + 1))
+        self._sockets = listen_on_one_of(host, range(port, port + further_ports + 1))
         self.port: int = self._sockets[0].getsockname()[1]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        self.url = url_of(host, self.port)
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                # The pure Python parser, no web sockets, no lifespan: leaving these out saves memory.
+                # The pure Python parser, no lifespan, web sockets only where asked for: leaving these out saves memory.
                 http=cast("type[asyncio.Protocol]", partial(Connection, limits)),
-                ws="none",
+                ws="none" if websocket is None else websocket(limits),
+                ws_max_size=_MOST_WEBSOCKET_BYTES,
+                # What is small on the wire must not be large in memory.
+                ws_per_message_deflate=False,
+                ws_ping_interval=_HEARTBEAT_SECONDS,
+                ws_ping_timeout=_HEARTBEAT_SECONDS,
                 lifespan="off",
                 interface="asgi3",
                 log_config=None,
@@ -55,7 +72,7 @@ class Server:
                 proxy_headers=False,
                 server_header=False,
                 h11_max_incomplete_event_size=_LONGEST_HEAD_BYTES,
-                backlog=_BACKLOG,
+                backlog=BACKLOG,
                 timeout_graceful_shutdown=1,
             )
         )
@@ -93,44 +110,3 @@ class _Uvicorn(uvicorn.Server):
         """Close overdue connections, ten times a second."""
         abort_overdue(self.server_state.connections)
         return await super().on_tick(counter)
-
-
-def _listen_on_one_of(host: str, ports: range) -> list[socket.socket]:
-    """Return the sockets of the first port that is free."""
-    for port in ports:
-        try:
-            return _listen(host, port)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or port == ports[-1]:
-                raise PortError(f"HTTP_HOST, HTTP_PORT: cannot listen on {host}:{ports[0]}: {_why(error)}") from error
-    raise AssertionError  # a range of ports is never empty
-
-
-def _listen(host: str, port: int) -> list[socket.socket]:
-    """Return a socket for each address of a host, all with one port; OSError where an address of this machine fails."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    missing: OSError | None = None
-    with contextlib.ExitStack() as opened:
-        sockets: list[socket.socket] = []
-        for family, _, _, _, address in dict.fromkeys(found):
-            chosen = sockets[0].getsockname()[1] if sockets else port
-            try:
-                each = socket.create_server((address[0], chosen, *address[2:]), family=family, backlog=_BACKLOG)
-            except OSError as error:
-                if error.errno not in _NOT_HERE:
-                    raise
-                missing = error
-            else:
-                # Of each connection, too. asyncio sets this itself only on sockets made for the protocol by its number.
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sockets.append(opened.enter_context(each))
-        if missing and not sockets:
-            raise missing
-        opened.pop_all()
-        return sockets
-
-
-def _why(error: OSError) -> str:
-    hint = "; is another one running? HTTP_PORT=0 turns this off" if error.errno == errno.EADDRINUSE else ""
-    reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-    return f"{reason}{hint}"

@@ -6,9 +6,10 @@ from typing import Annotated, Final
 
 from fastapi import FastAPI, Query
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from edge.http.api.errors import as_problems
+from edge.http.api.messages import TrafficParameters
 from edge.http.api.openapi import EXAMPLES, READING, Responses, problem_responses, responses
 from edge.page.feeds import Feeds
 from edge.page.forms import OVERVIEW, STREAM, Overview
@@ -17,10 +18,9 @@ from edge.page.page_files import add_files
 from edge.page.stream import EventStream, Feed
 from edge.status import BadQuery
 from edge.status_source import StatusSource
-from edge.traffic import CATEGORIES, TrafficQuery
+from edge.traffic import TrafficQuery
 
 _LONGEST_NAME: Final = 200
-_LONGEST_TOPIC: Final = 1000
 _EVENTS: Final = "text/event-stream"
 
 
@@ -45,31 +45,16 @@ def _add_overview(app: FastAPI, hub: Hub) -> None:
             return Response(await hub.overview(), media_type="application/json")
 
 
-class _StreamParameters(BaseModel):
-    """The query parameters of the stream; any other is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
+class _StreamParameters(TrafficParameters):
     machine: str | None = Field(None, max_length=_LONGEST_NAME, description="Also this machine, once a second.")
     traffic: bool = Field(False, description="Also messages as they are delivered, those that the others choose.")
-    topic: str | None = Field(
-        None, min_length=1, max_length=_LONGEST_TOPIC, description="Of traffic: an MQTT topic filter."
-    )
-    category: str | None = Field(None, description=f"Of traffic: {', '.join(CATEGORIES)}.")
-    qos: int | None = Field(None, ge=0, le=2, description="Of traffic: the QoS.")
-    retain: bool | None = Field(None, description="Of traffic: whether to be retained.")
-    text: str | None = Field(None, max_length=_LONGEST_NAME, description="Of traffic: in topic or payload.")
 
-    def query(self) -> TrafficQuery | None:
-        """Return what traffic is asked for, if any; raises BadQuery."""
-        if not self.traffic:
-            chosen = {"topic", "category", "qos", "retain", "text"} & self.model_fields_set
-            if chosen:
-                raise BadQuery(f"{min(chosen)}: needs traffic=true")
-            return None
-        if self.category is not None and self.category not in CATEGORIES:
-            raise BadQuery(f"category: must be one of {', '.join(CATEGORIES)}")
-        return TrafficQuery(self.topic, self.category, self.qos, self.retain, self.text or None)
+    def traffic_query(self) -> TrafficQuery | None:
+        """Return what traffic is asked for, if any; raises BadQuery where it is described and not asked for."""
+        described = TrafficParameters.model_fields.keys() & self.model_fields_set
+        if described and not self.traffic:
+            raise BadQuery(f"{min(described)}: needs traffic=true")
+        return self.query() if self.traffic else None
 
 
 def _add_stream(app: FastAPI, hub: Hub, source: StatusSource) -> None:
@@ -93,7 +78,7 @@ def _add_stream(app: FastAPI, hub: Hub, source: StatusSource) -> None:
         viewer does not read is left out, and the newest state comes when it reads again.
         """
         with as_problems():
-            query = asked.query()
+            query = asked.traffic_query()
             if query is not None:
                 await source.traffic(query, None, 1)  # may be refused
 

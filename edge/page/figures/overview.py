@@ -40,14 +40,13 @@ class Moment(NamedTuple):
     plan: Plan
     window: Window
     details: Details
-    plant_file_writable: bool
 
 
 def overview(context: PageContext, moment: Moment) -> dict[str, object]:
     """Return the overview as of now, with the machines as last counted."""
     source, options = context.source, context.options
     counts, plan, ledger = source.snapshot(), moment.plan, source.ledger
-    rates, kinds = moment.window.rates(), source.oee_by_kind()
+    rates, kinds, file = moment.window.rates(), source.oee_by_kind(), context.plant_file()
     found = {
         "at": rfc3339(counts.time_ms or context.start_ms),
         "wall": rfc3339(round(context.wall_clock() * 1000)),
@@ -56,7 +55,9 @@ def overview(context: PageContext, moment: Moment) -> dict[str, object]:
             "uptime_seconds": round(context.uptime_seconds(), 1),
             **health(source, context.patience_seconds)._asdict(),
             "time_zone": plan.time_zone,
-            "plant_file_writable": moment.plant_file_writable,
+            "plant_file": file.name,
+            "plant_file_writable": file.why_not_writable is None,
+            "plant_file_why_not": file.why_not_writable,
         },
         "rate": {"asked": context.asked(plan.per_second), **rates._asdict()},
         "lateness": moment.window.late_by()._asdict(),

@@ -131,7 +131,7 @@ def test_the_demo_says_what_its_flags_make_of_it(tmp_path: Path) -> None:
     plant, port = tmp_path / "mine.yaml", free_port()
     plant.write_text(DEFAULT.replace("orders_per_hour: 2 ", "orders_per_hour: 99 "))
     with DaemonProcess("--demo", "--http-port", str(port), "--message-config-path", str(plant)) as daemon:
-        daemon.says(rf"in a browser    http://\S+:{port}/docs")
+        assert daemon.says(rf"^Look at the plant, and .* in a browser: http://localhost:{port}/\n").start() == 0
         daemon.says(f"edit {plant} while it runs")
         replaced = daemon.says("app: orders: --demo replaces the default rates of the file: dispatches_per_hour=1080\n")
         assert daemon.log.index("app: edgemqttsim ") < replaced.start()
