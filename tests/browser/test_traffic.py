@@ -252,6 +252,7 @@ def test_a_long_message_is_marked_as_cut(open_page: Open, tmp_path_factory: pyte
         rows(page).first.locator("summary").click()
 
         expect(page.get_by_text(re.compile("Cut: this is only the beginning of 20 kB"))).to_be_visible()
+        page.close()
 
 
 def test_without_a_broker_it_says_so(open_page: Open, tmp_path: Path) -> None:
@@ -262,6 +263,7 @@ def test_without_a_broker_it_says_so(open_page: Open, tmp_path: Path) -> None:
         is_live(page)
 
         expect(page.get_by_text(re.compile("The broker is away, so nothing is delivered: .+"))).to_be_visible()
+        page.close()
 
 
 def test_who_leaves_the_view_is_sent_no_more_messages(traffic: Page, watch_of: Callable[[Page], Watch]) -> None:
