@@ -7,10 +7,13 @@ ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-COPY requirements.txt requirements-otel.txt /build/
-# What tracing needs on top:  --build-arg OTEL=true
+COPY requirements.txt requirements-otel.txt requirements-tui.txt /build/
+# What tracing needs on top, 14 MB:  --build-arg OTEL=true
 ARG OTEL=false
+# What the screen of `top` needs on top, 24 MB:  --build-arg TUI=true
+ARG TUI=false
 RUN if [ "$OTEL" = true ]; then cat /build/requirements-otel.txt >> /build/requirements.txt; fi && \
+    if [ "$TUI" = true ]; then cat /build/requirements-tui.txt >> /build/requirements.txt; fi && \
     python -m pip install --no-compile --only-binary=:all: --prefix=/build/prefix -r /build/requirements.txt
 COPY app.py messages.py message_structure.yaml LICENSE /build/app/
 COPY plant /build/app/plant

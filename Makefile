@@ -10,7 +10,7 @@ TYPED := app.py messages.py setup.py edgemqttsim plant edge cli sandbox tools te
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run sandbox check-plant test test-thorough test-image bench bench-plants bench-fleet bench-connections bench-page bench-year laws soak fuzz fuzz-api chaos image lint types check clean
+.PHONY: help run sandbox top check-plant test test-thorough test-image bench bench-plants bench-fleet bench-connections bench-page bench-year laws soak fuzz fuzz-api chaos image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ sandbox: $(VENV)/.run ## Run devices and a broker to learn MQTT with: docs/sandb
 		--message-config-path scenarios/sandbox.yaml --mqtt-connections per_machine \
 		--mqtt-device-client-id '{machine_id}' --mqtt-commands $(ARGS)
 
+top: $(VENV)/.tui ## Show the simulator that runs on this machine in the terminal: docs/top.md; another: ARGS=http://...
+	@$(VENV)/bin/python app.py top $(ARGS)
+
 check-plant: $(VENV)/.run ## Check message_structure.yaml, or another: ARGS=file.yaml
 	@$(VENV)/bin/python app.py check $(ARGS)
 
@@ -32,6 +35,7 @@ test: $(VENV)/.dev ## Run the tests; one file: ARGS=tests/test_support.py
 	@sh tests/setup_monitoring.sh
 	@sh tests/setup_mqttjs.sh
 	@sh tests/setup_ejabberd.sh
+	@sh tests/setup_chromium.sh
 	@PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest $(ARGS)
 
 test-thorough: $(VENV)/.dev ## Run all tests with all cases, and laws with ten times as many examples; one file: ARGS=...
@@ -114,7 +118,11 @@ $(VENV)/.run: $(VENV)/.made $(RUN_REQUIREMENTS)
 	@$(PIP_INSTALL) $(RUN_REQUIREMENTS:%=-r %)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.made $(RUN_REQUIREMENTS) requirements-otel.txt requirements-dev.txt
+$(VENV)/.tui: $(VENV)/.run requirements-tui.txt
+	@$(PIP_INSTALL) -r requirements-tui.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made $(RUN_REQUIREMENTS) requirements-otel.txt requirements-tui.txt requirements-dev.txt
 	@echo "Setting up $(VENV) for development (once) ..."
 	@$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

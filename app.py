@@ -29,6 +29,7 @@ from cli.options.evaluate import EvaluateOptions
 from cli.options.export import CLUSTER_DEFAULTS, ExportOptions
 from cli.options.preflight import PreflightOptions
 from cli.options.scenario import ScenarioOptions
+from cli.options.top import TopOptions
 from cli.options.verify import VerifyOptions
 from cli.run import is_default, loaded, queue_endurance, run, using_default
 from edge.routing import TopicError
@@ -120,6 +121,12 @@ def _ctl(options: CtlOptions, environ: Mapping[str, str]) -> int:
     return run_ctl(options, environ)
 
 
+def _top(options: TopOptions, environ: Mapping[str, str]) -> int:
+    from cli.top.command import run_top  # noqa: PLC0415
+
+    return run_top(options, environ, time.monotonic)
+
+
 def _clock() -> Clock:
     from cli.clients.clock import Clock  # noqa: PLC0415
 
@@ -192,6 +199,7 @@ _COMMANDS: Final[Mapping[type[Options], Callable[[Any, Mapping[str, str]], int]]
     PreflightOptions: _preflight,
     ScenarioOptions: _scenario,
     CtlOptions: _ctl,
+    TopOptions: _top,
     PubOptions: _pub,
     SubOptions: _sub,
     ObserveOptions: _sub,

@@ -26,6 +26,7 @@ from cli.options.evaluate import EvaluateOptions, add_evaluate
 from cli.options.export import ExportOptions, add_export
 from cli.options.preflight import PreflightOptions, add_preflight
 from cli.options.scenario import ScenarioOptions, add_scenario
+from cli.options.top import TopOptions, add_top
 from cli.options.verify import VerifyOptions, add_verify
 from edge.redaction import shown
 from edge.runtime.run_options import RunOptions, UsageError
@@ -53,6 +54,7 @@ Options = (
     | PreflightOptions
     | ScenarioOptions
     | CtlOptions
+    | TopOptions
     | PubOptions
     | SubOptions
     | ObserveOptions
@@ -227,6 +229,13 @@ COMMANDS: Final[Mapping[str, _Command]] = {
         "Act on a running simulator by its HTTP port: stop and start machines, begin and end faults, scale, and so on; "
         "or show what it is at. `ctl ACTION --help` has the arguments of an action.",
         add_ctl,
+    ),
+    "top": _Command(
+        TopOptions,
+        "show a running simulator in the terminal",
+        "Show what a running simulator is at, each second: connection, rate, queue, OEE, machines by type, faults, "
+        "alarms and the last commands.",
+        add_top,
     ),
     "pub": _Command(
         PubOptions,

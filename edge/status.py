@@ -214,12 +214,22 @@ class ReloadOutcome:
     """The result of one reload: the machines now running by type, or the errors because of which nothing changed.
 
     places: the same errors in parts.  is_busy: whether another try with the same content may succeed.
+    saved, backup: the names of the plant's file, and of the one with what it had before, where it was saved.
     """
 
     machines: Mapping[str, int] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     places: tuple[PlantError, ...] = ()
     is_busy: bool = False
+    saved: str = ""
+    backup: str = ""
+
+
+class PlantFileStatus(NamedTuple):
+    """The plant's file. name: without its folder, None for a pipe.  why_not_writable: None where it can be saved."""
+
+    name: str | None
+    why_not_writable: str | None
 
 
 @dataclass(frozen=True, slots=True)

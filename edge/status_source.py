@@ -8,6 +8,7 @@ from typing import Protocol
 from edge.delivery.queue import Ledger
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
+from edge.reported.meter import Reported
 from edge.status import (
     AlarmStatus,
     ClockStatus,
@@ -88,4 +89,10 @@ class StatusSource(Protocol):
 
         after: the position of the batch; None, and one that is too old, is the first pull of the question. Raises
         TimeoutError where it takes too long, or Busy where too many ask.
+        """
+
+    async def reported(self) -> Reported | None:
+        """Return OEE as the delivered messages say, and the truth of the same time; None before there is any.
+
+        Messages are read from the first question on. Raises TimeoutError where it takes too long.
         """

@@ -18,6 +18,7 @@ from tests.support.brokers.mosquitto import Mosquitto
 from tests.support.brokers.plugin import NO_MOSQUITTO, why_unavailable
 from tests.support.brokers.rig import Lines
 from tests.support.brokers.scenes import Pod
+from tests.support.browser.required import NO_CHROMIUM
 from tests.support.exports.kustomize import NO_KUBECTL
 from tests.support.neutral.ejabberd import NO_EJABBERD
 from tests.support.neutral.readers import NO_MQTTJS
@@ -139,7 +140,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
     """Right above pytest's closing line: how many tests went unrun for want of a program, and the remedy."""
     yield
     reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
-    for lacking in (NO_MOSQUITTO, NO_KUBECTL, NO_EJABBERD, NO_MQTTJS):
+    for lacking in (NO_MOSQUITTO, NO_KUBECTL, NO_EJABBERD, NO_MQTTJS, NO_CHROMIUM):
         _say_unrun(terminalreporter, [reason.removeprefix("Skipped: ") for reason in reasons if lacking in reason])
 
 

@@ -26,6 +26,7 @@ from cli.commands import CheckOptions, parse
 from cli.options.clients import ClientOptions
 from cli.options.ctl import ACTIONS
 from cli.options.evaluate import EvaluateOptions
+from cli.options.top import TopOptions
 from edge.delivery.queue import Ledger
 from edge.http.compat.profiles import add_profile
 from edge.mqtt.protocol.reason_codes import Packet, explain
@@ -155,6 +156,7 @@ def test_every_flag_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> 
         ["preflight", "--help"],
         ["scenario", "--help"],
         ["ctl", "--help"],
+        ["top", "--help"],
         *([command, "--help"] for command in ("pub", "sub", "observe", "bad-actor", "controller")),
         *(["ctl", action, "--help"] for action in ACTIONS),
     ):
@@ -173,7 +175,7 @@ def test_every_command_line_is_understood(words: list[str]) -> None:
     """Each call of app.py in the documents has a command and flags that exist, and values that are taken."""
     options = parse(words[words.index("app.py") + 1 :], "0")
 
-    assert isinstance(options, CheckOptions | EvaluateOptions | ClientOptions) or Settings.load(
+    assert isinstance(options, CheckOptions | EvaluateOptions | TopOptions | ClientOptions) or Settings.load(
         {}, options.flags, pid=1
     )
 

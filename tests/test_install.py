@@ -15,6 +15,7 @@ from zipfile import ZipFile
 import orjson
 import pytest
 
+from cli.top.command import PACKAGES as TOP_PACKAGES
 from edge.installed import DEMO_PACKAGES, PACKAGES
 from edge.observability.tracing.configuration import PACKAGES as TRACING_PACKAGES
 from tests.support.factory.plants import ROOT
@@ -81,10 +82,15 @@ def test_the_wheel_has_all_that_runs_below_one_package(installed: Installed) -> 
 
 
 def test_the_requirements_are_those_of_the_files(installed: Installed) -> None:
-    """requirements.txt, with the extra `sandbox` those of the embedded broker, with `otel` those of tracing."""
+    """requirements.txt, and with an extra those of its file."""
     metadata = ZipFile(installed.wheel).read(f"{installed.wheel.name.rsplit('-', 3)[0]}.dist-info/METADATA").decode()
     wanted = []
-    files = {"": "requirements.txt", "otel": "requirements-otel.txt", "sandbox": "sandbox/requirements.txt"}
+    files = {
+        "": "requirements.txt",
+        "otel": "requirements-otel.txt",
+        "tui": "requirements-tui.txt",
+        "sandbox": "sandbox/requirements.txt",
+    }
     for extra, name in files.items():
         lines = (ROOT / name).read_text("utf-8").splitlines()
         wanted += [
@@ -191,6 +197,7 @@ def test_a_demo_without_its_packages_names_what_to_install(installed: Installed)
         (PACKAGES, "requirements.txt"),
         (DEMO_PACKAGES, "sandbox/requirements.txt"),
         (TRACING_PACKAGES, "requirements-otel.txt"),
+        (TOP_PACKAGES, "requirements-tui.txt"),
     ],
 )
 def test_the_packages_that_are_named_are_those_of_the_requirements(packages: dict[str, str], file: str) -> None:

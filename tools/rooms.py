@@ -20,7 +20,7 @@ ARROWS: Final = {
     for room, _, others in (
         line.partition(":")
         for line in """\
-app: cli.commands cli.clients cli.clients.controller cli.ctl cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
+app: cli.commands cli.clients cli.clients.controller cli.ctl cli.top cli.run cli.exports cli.verify cli.evaluate cli.preflight cli.scenario cli.options edge.runtime edge.mqtt.commands edge.routing edge.settings edge.startup edge.installed messages plant.forecast plant.default_plant plant.definition
 cli.commands: cli.exports cli.options cli.arguments edge.runtime edge.settings edge.redaction
 cli.run: cli.demo_broker cli.demo_wire edge.workers edge.runtime edge.mqtt.protocol edge.control edge.redaction edge.timestamps edge.observability edge.observability.tracing edge.delivery edge.installed edge.settings edge.status messages plant.forecast plant.default_plant plant.definition sandbox.demo edge.background_writer cli.run_start edge.settings.foreign edge.http
 cli.demo_wire: edge.mqtt.commands edge.routing edge.settings edge.redaction edge.timestamps messages plant.definition sandbox.demo
@@ -43,16 +43,17 @@ cli.verify.alarms: cli.verify.forms
 cli.verify.forms: edge.routing
 cli.clients.controller: cli.clients cli.options edge.runtime plant.definition.document
 cli.clients: cli.options edge.mqtt.protocol edge.runtime edge.redaction edge.timestamps
+cli.top: cli.ctl cli.options edge.installed edge.redaction
 cli.ctl: cli.options edge.runtime edge.redaction
 cli.preflight: cli.options edge.mqtt edge.mqtt.auth edge.mqtt.protocol edge.settings edge.status edge.redaction
 cli.exports.common: cli.options edge.routing edge.settings plant.catalogue plant.telemetry
 cli.scenario.definition: cli.arguments edge.routing edge.settings edge.timestamps plant.interventions plant.definition plant.definition.document
 cli.options: cli.arguments edge.settings edge.redaction
 cli.arguments: edge.settings edge.redaction edge.timestamps
-edge.workers: edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views edge.traffic
-edge.runtime: edge.control edge.http edge.http.compat edge.mqtt.devices edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.definition.files plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands edge.traffic edge.page edge.page.figures
+edge.workers: edge.reported edge.runtime edge.control edge.http edge.observability edge.observability.tracing edge.delivery edge.lateness edge.settings edge.status edge.oee_sums messages plant.telemetry plant.definition plant.interventions edge.labels plant.reports edge.http.api plant.views edge.traffic
+edge.runtime: edge.reported edge.control edge.http edge.http.compat edge.mqtt.devices edge.mqtt edge.observability edge.observability.tracing edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.settings edge.status edge.oee_sums edge.lateness edge.blocking edge.background_writer edge.timestamps edge.startup messages plant.interventions plant.config_changes plant.forecast plant.telemetry plant.definition plant.definition.document plant.definition.files plant.truth edge.labels edge.http.api plant.views edge.mqtt.commands edge.traffic edge.page edge.page.figures
 edge.page: edge.page.figures edge.http.api edge.http edge.control edge.traffic edge.status_source edge.status
-edge.page.figures: edge.http edge.control edge.observability edge.labels edge.delivery edge.lateness edge.status_source edge.status edge.settings edge.blocking edge.redaction edge.timestamps plant.views plant.forecast plant.telemetry plant.definition
+edge.page.figures: edge.reported edge.http edge.control edge.observability edge.labels edge.delivery edge.lateness edge.status_source edge.status edge.settings edge.blocking edge.redaction edge.timestamps plant.views plant.forecast plant.telemetry plant.definition
 edge.http.compat: edge.http.compat.enms edge.http.compat.vf edge.http edge.http.api edge.control edge.observability.tracing edge.blocking edge.settings plant.definition.machine_types
 edge.http.compat.vf: edge.http.api edge.http edge.control edge.observability edge.status edge.traffic edge.redaction edge.timestamps plant.views plant.telemetry plant.definition
 edge.http.compat.enms: edge.http.api edge.http edge.control edge.status_source edge.status edge.blocking edge.redaction edge.timestamps plant.views plant.machines plant.definition plant.definition.machine_types plant.definition.document
@@ -65,7 +66,8 @@ edge.mqtt: edge.mqtt.auth edge.mqtt.protocol edge.observability.tracing edge.del
 edge.mqtt.auth: edge.mqtt.protocol edge.settings edge.blocking edge.redaction
 edge.observability.tracing: edge.observability edge.installed edge.redaction edge.timestamps plant.telemetry
 edge.observability: edge.status_source edge.mqtt.protocol edge.delivery edge.routing edge.lateness edge.settings edge.status edge.background_writer edge.redaction plant.telemetry
-edge.status_source: edge.traffic edge.labels edge.delivery edge.lateness edge.status plant.telemetry plant.views plant.definition
+edge.status_source: edge.reported edge.traffic edge.labels edge.delivery edge.lateness edge.status plant.telemetry plant.views plant.definition
+edge.reported: edge.oee_sums edge.status plant.telemetry
 edge.labels: edge.status edge.timestamps plant.truth
 edge.mqtt.protocol: edge.routing edge.settings edge.redaction edge.timestamps plant.telemetry
 edge.delivery: edge.traffic edge.timestamps edge.routing edge.settings edge.status edge.blocking plant.telemetry plant.definition plant.definition.machine_types

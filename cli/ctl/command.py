@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from cli.ctl.client import Client, NoAnswer, Reply, problem_lines
+from cli.ctl.client import Client, NoAnswer, Reply, default_url, problem_lines
 from cli.ctl.tables import shown_answer
 from cli.options.ctl import CtlOptions
 from edge.runtime.run_options import UsageError
@@ -26,7 +26,7 @@ def run_ctl(
     """Do an action, print its answer, and return the exit code: 1 where it is refused or nothing answers."""
     out, err = out or sys.stdout, err or sys.stderr
     try:
-        client = Client(options.url or _default_url(environ), _token(options, environ))
+        client = Client(options.url or default_url(environ), _token(options, environ))
         replies = _replies(client, options.action, options.flags)
         done = [_print(reply, options, out, err) for reply in replies]
     except UsageError as error:
@@ -113,14 +113,6 @@ _HINTS: Final = {
     401: "--token-file FILE, or HTTP_TOKEN_FILE, names the file with the simulator's token",
     404: "does the address lead to a simulator of this version?",
 }
-
-
-def _default_url(environ: Mapping[str, str]) -> str:
-    """Return the address of the simulator that the variables of this process describe, as in a pod."""
-    host = environ.get("HTTP_HOST", "").strip() or "127.0.0.1"
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    port = environ.get("HTTP_PORT", "").strip() or "8080"
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _token(options: CtlOptions, environ: Mapping[str, str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 from edge.control.inbox import Command, Executed, described
 from edge.control.journal import Journal
@@ -18,7 +18,14 @@ from plant.interventions.commands import COMMANDS
 
 Execute = Callable[[Command], Awaitable[Executed]]
 Load = Callable[[str], Awaitable[ReloadOutcome]]
-Put = Callable[[bytes, str], Awaitable[ReloadOutcome]]
+
+
+class Put(Protocol):
+    """Applies another content of the plant's file, by whom, and saves it on request; may raise Problem."""
+
+    async def __call__(self, content: bytes, by: str, /, *, save: bool) -> ReloadOutcome:
+        """Return the machines now running by type, or the errors because of which nothing has changed."""
+
 
 log = logging.getLogger("app")
 
@@ -87,9 +94,12 @@ class Control:
         """Load the plant's file again."""
         return await self._load(by)
 
-    async def put(self, content: bytes, by: str) -> ReloadOutcome:
-        """Apply another content of the plant's file; the file stays as it is."""
-        return await self._put(content, by)
+    async def put(self, content: bytes, by: str, *, save: bool = False) -> ReloadOutcome:
+        """Apply another content of the plant's file. save: save it, too; otherwise the file stays as it is.
+
+        Raises Problem where it cannot be saved.
+        """
+        return await self._put(content, by, save=save)
 
 
 def _attributes(command: Command, by: str) -> spans.Attributes:

@@ -97,9 +97,17 @@ class Journal:
         """Note what was refused."""
         self._keep(command, by, error=error)
 
-    def entries(self, before: int | None = None) -> Sequence[Entry]:
-        """Return the entries, the newest first. before: only those with a lower number."""
-        return [each for each in reversed(self._entries) if before is None or each.number < before]
+    def entries(self, before: int | None = None, machine_id: str | None = None) -> Sequence[Entry]:
+        """Return the entries, the newest first.
+
+        before: only those with a lower number.  machine_id: only commands to this machine.
+        """
+        return [
+            each
+            for each in reversed(self._entries)
+            if (before is None or each.number < before)
+            and (machine_id is None or each.command.get("machine_id") == machine_id)
+        ]
 
     @property
     def count(self) -> int:

@@ -146,15 +146,22 @@ class Tap:
     ) -> None:
         self._about, self._clock, self._wall_clock = about, clock, wall_clock
         self._watches: dict[TrafficQuery, _Watch] = {}
+        self._listener: Callable[[Sequence[Message]], None] | None = None
         self._pulls = 0
 
     @property
     def is_open(self) -> bool:
         """Whether somebody looks."""
-        return bool(self._watches)
+        return bool(self._watches) or self._listener is not None
+
+    def listen(self, listener: Callable[[Sequence[Message]], None] | None) -> None:
+        """Have one listener take the plant's messages as they are delivered; None: nobody."""
+        self._listener = listener
 
     def delivered(self, messages: Sequence[Message]) -> None:
         """Show messages that were acknowledged, or at QoS 0 written, if somebody looks."""
+        if self._listener is not None:
+            self._listener(messages)
         if self._watches:
             self._show([*self._described(messages)])
 

@@ -39,7 +39,7 @@ class Hub:
         self._context, self._clock = context, context.clock
         self._history, self._window = History(), Window()
         self.state = State(self._history)
-        self._plan = PlanInForce(context.source, context.journal, context.plant_file)
+        self._plan = PlanInForce(context.source, context.journal)
         self._details = DetailReader(context.source)
         self._pace, self._unseen_pace = Pace(_SHARE, _LOOK_SECONDS), Pace(_SHARE_UNSEEN, STEP_SECONDS)
         self._asked = SharedWork[bytes](_MOST_WAITING)
@@ -138,7 +138,7 @@ class Hub:
                 await self._details.refresh()
 
     def _publish(self) -> None:
-        moment = Moment(self._plan.plan, self._window, self._details.details, self._plan.is_file_writable)
+        moment = Moment(self._plan.plan, self._window, self._details.details)
         wire = self._context.wire
         self.state.publish(overview(self._context, moment), wire() if wire else None)
         self._published_at = self._clock()

@@ -1,33 +1,41 @@
-"""Reading and following the plant's file, which may be a small file, a pipe from a shell, or a mount that hangs.
+"""The plant's file, read, followed and saved: a small file, a pipe from a shell, or a mount that hangs.
 
 While the process runs, the file is read outside the event loop, once at a time, and followed as it changes. It is
 polled, not watched by the kernel: a ConfigMap or projected volume changes by swapping the symlink `..data`, of which a
 watch on the file sees at most the first swap, while reading through the path sees every one.
+
+It is saved by a rename, so that whoever reads it meanwhile has the old content or the new one, and never a part.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
 import select
 import stat
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from edge.blocking import read_small, run_aside
 from plant.definition.document.errors import unreadable
+
+_Result = TypeVar("_Result")
 
 MOST_BYTES = 1_048_576
 """The most that a Kubernetes ConfigMap can contain, and so the most for a plant's YAML."""
 
 _FIRST_SECONDS, _FIRST_BYTE_SECONDS = 10.0, 5.0
 _TIMEOUT_SECONDS = 5.0
+_MOUNTS = Path("/proc/self/mountinfo")
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
 
 
 class ReadAtStart(NamedTuple):
@@ -83,15 +91,129 @@ def _read_pipe(path: Path, first_byte_seconds: float) -> bytes:
     return content
 
 
+class NotSaved(Exception):
+    """The plant's file cannot be saved; the text says why, and can follow its name and a colon."""
+
+
+def why_not_writable(path: Path) -> str | None:
+    """Return why other content cannot be put in the place of a file, as far as that shows without trying, or None."""
+    try:
+        real = path.resolve(strict=True)
+        return next((why for is_so, why in _OBSTACLES if is_so(path, real)), None)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        return getattr(error, "strerror", None) or str(error)
+
+
+_OBSTACLES: Sequence[tuple[Callable[[Path, Path], bool], str]] = (
+    (
+        lambda path, real: (path.parent / "..data").is_symlink() or real.parent.name.startswith(".."),
+        "it is mounted from a ConfigMap or Secret, which has to be changed instead",
+    ),
+    (lambda _, real: not real.is_file(), "it is no regular file"),
+    (
+        lambda _, real: bool(_PACKAGES & set(real.parts)),
+        "it belongs to the installed program; copy it, and set MESSAGE_CONFIG_PATH",
+    ),
+    (lambda _, real: _is_mount(real), "it is mounted as a single file, which cannot be replaced"),
+    (lambda _, real: not os.access(real, os.W_OK), "there is no permission to write it"),
+    (lambda _, real: not os.access(real.parent, os.W_OK | os.X_OK), "there is no permission to write in its folder"),
+)
+"""Of a path and what it leads to: whether that prevents saving, and the reason in words."""
+
+
+def _is_mount(path: Path) -> bool:
+    """Return whether a file is a mount of its own, as with `docker run -v file:file`."""
+    try:
+        lines = _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return str(path).replace(" ", "\\040") in {line.split(" ")[4] for line in lines}
+
+
+class Replacement:
+    """Other content for a file, written beside it, until it takes the file's place or is discarded.
+
+    It has the mode of the file and, where that is permitted, its owner. What the file had is kept as `NAME.bak`.
+    All of it may block: to be called outside the event loop.
+    known: the digest of what the file has to have; raises NotSaved where it has something else, or cannot be replaced.
+    """
+
+    def __init__(self, path: Path, content: bytes, known: bytes) -> None:
+        why_not = why_not_writable(path)
+        if why_not is not None:
+            raise NotSaved(why_not)
+        self._path, self._known = path.resolve(), known
+        self.backup = self._path.with_name(f"{self._path.name}.bak")
+        self._require_known()
+        self._new = self._written(content)
+
+    def commit(self) -> None:
+        """Put the content in the file's place; raises NotSaved where the file has changed meanwhile, or cannot be."""
+        old = self._written(self._require_known())
+        try:
+            old.replace(self.backup)
+            self._new.replace(self._path)
+            _sync(self._path.parent)
+        except OSError as error:
+            raise NotSaved(error.strerror or str(error)) from error
+        finally:
+            old.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove the content, unless it has taken the file's place."""
+        self._new.unlink(missing_ok=True)
+
+    def _require_known(self) -> bytes:
+        try:
+            content = read_small(self._path, MOST_BYTES)
+        except OSError as error:
+            raise NotSaved(unreadable(error)) from error
+        if digest(content) != self._known:
+            raise NotSaved("it has changed since it was last applied; load it again first")
+        return content
+
+    def _written(self, content: bytes) -> Path:
+        """Return a new file beside the file, with its mode and owner."""
+        try:
+            like = self._path.stat()
+            descriptor, name = tempfile.mkstemp(".tmp", f".{self._path.name}.", self._path.parent)
+        except OSError as error:
+            raise NotSaved(error.strerror or str(error)) from error
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
+                file.write(content)
+                file.flush()
+                if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+                    with contextlib.suppress(PermissionError):
+                        os.fchown(descriptor, like.st_uid, like.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(like.st_mode))  # after the owner, whose change takes bits away
+                os.fsync(descriptor)
+        except OSError as error:
+            Path(name).unlink(missing_ok=True)
+            raise NotSaved(error.strerror or str(error)) from error
+        return Path(name)
+
+
+def _sync(folder: Path) -> None:
+    """Have a rename in a folder outlast a crash of the machine."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class PlantFile:
     """The plant's file of a running process, read by one thread at a time.
 
     timeout_seconds: how long a read may take; one that hangs is abandoned, and no other is started beside it.
+    why_not_writable: why it cannot be saved, as of the last read; None where it can.
     """
 
     def __init__(self, path: Path, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
         self._path, self._timeout_seconds = path, timeout_seconds
-        self._reading: asyncio.Future[bytes] | None = None
+        self._reading: asyncio.Future[tuple[bytes, str | None]] | None = None
+        self.why_not_writable: str | None = "it has not been looked at yet"
 
     async def read(self) -> bytes:
         """Return the current content; raises OSError with a reason in `strerror`."""
@@ -99,15 +221,43 @@ class PlantFile:
             async with asyncio.timeout(self._timeout_seconds):
                 while self._reading is not None and not self._reading.done():
                     await asyncio.wait({self._reading})
-                self._reading = reading = asyncio.ensure_future(run_aside(partial(read_small, self._path, MOST_BYTES)))
+                self._reading = reading = asyncio.ensure_future(run_aside(self._look))
                 reading.add_done_callback(_retrieve)
                 await asyncio.wait({reading})
         except TimeoutError:
             raise OSError(errno.EIO, "no answer in time", str(self._path)) from None
-        return reading.result()
+        content, self.why_not_writable = reading.result()
+        return content
+
+    def _look(self) -> tuple[bytes, str | None]:
+        return read_small(self._path, MOST_BYTES), why_not_writable(self._path)
+
+    @contextlib.asynccontextmanager
+    async def replacement(self, content: bytes, known: bytes) -> AsyncIterator[Callable[[], Awaitable[Path]]]:
+        """Have other content at hand; what is given puts it in the file's place, and returns where the old one is.
+
+        Both raise NotSaved. known: the digest of what the file has to have.
+        """
+        made = await self._aside(partial(Replacement, self._path, content, known))
+
+        async def commit() -> Path:
+            await self._aside(made.commit)
+            return made.backup
+
+        try:
+            yield commit
+        finally:
+            await run_aside(made.discard)
+
+    async def _aside(self, call: Callable[[], _Result]) -> _Result:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await run_aside(call)
+        except TimeoutError:
+            raise NotSaved("no answer in time") from None
 
 
-def _retrieve(reading: asyncio.Future[bytes]) -> None:
+def _retrieve(reading: asyncio.Future[tuple[bytes, str | None]]) -> None:
     """Mark an error as seen: nothing may wait any more for a read that hung."""
     if not reading.cancelled():
         reading.exception()

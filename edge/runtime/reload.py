@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 
 from edge.blocking import run_aside
 from edge.control.journal import Journal
+from edge.control.problems import Problem
 from edge.mqtt.commands.plant_topics import wrong_commands
 from edge.observability.tracing import spans
 from edge.routing import TopicError, TopicRouter
-from edge.runtime.plant_file import FileWatcher, PlantFile, digest, read_at_start
+from edge.runtime.plant_file import FileWatcher, NotSaved, PlantFile, digest, read_at_start
 from edge.settings.loader import Settings
-from edge.status import CheckOutcome, PlantError, ReloadOutcome, ReloadStatus
+from edge.status import CheckOutcome, PlantError, PlantFileStatus, ReloadOutcome, ReloadStatus
 from plant.config_changes import describe_changes
 from plant.definition.document.errors import WHOLE_FILE, unreadable
 from plant.definition.files.fleet_config import NOTHING_GIVEN, Given
@@ -68,6 +69,7 @@ class Reloader:
         self.journal = journal or Journal(wall_clock)
         self._path, self._load, self._apply, self.wall_clock = path, load, apply, wall_clock
         self._current, self._file = current, PlantFile(path)
+        self._of_file, self._is_file = current.digest, current.followed
         self._accepted = self._rejected = 0
         self._last_success = wall_clock()
         self._last_rejected: tuple[bytes | None, tuple[str, ...]] | None = None
@@ -78,16 +80,18 @@ class Reloader:
         """Return the counts of reloads; loading at the start counts as the first success."""
         return ReloadStatus(self._accepted, self._rejected, self._last_success)
 
-    @property
-    def followed_path(self) -> Path | None:
-        """The plant's file, if it can be read again."""
-        return self._path if self._current.followed else None
+    def file_status(self) -> PlantFileStatus:
+        """Return the name of the plant's file, unless that was a pipe, and whether it can be saved."""
+        return PlantFileStatus(self._path.name if self._is_file else None, self._file.why_not_writable)
 
     async def follow(self, interval_seconds: float) -> None:
         """Apply changes of the file for as long as the process runs, checking it at this interval."""
         if not self._current.followed:
             log.warning("configuration was read from a pipe, changes are not followed path=%s", self._path)
+            self._file.why_not_writable = "it was read from a pipe"
             await asyncio.Event().wait()
+        with suppress(OSError):  # which the watcher will find, too
+            await self._file.read()
         await FileWatcher(self._file.read, self._current.digest).run(self._on_change, interval_seconds)
 
     def request(self, cause: str) -> None:
@@ -113,10 +117,30 @@ class Reloader:
         except PlantConfigError as error:
             return CheckOutcome(errors=_places(error))
 
-    async def put(self, content: bytes, cause: str) -> ReloadOutcome:
-        """Apply other content because of `cause`; the file stays as it is, and its next change applies again."""
+    async def put(self, content: bytes, cause: str, *, save: bool = False) -> ReloadOutcome:
+        """Apply other content because of `cause`; the file stays as it is, and its next change applies again.
+
+        save: put the content in the place of the file's as well. Raises Problem where that cannot be.
+        """
         async with self._one_at_a_time:
-            return await self._load_and_apply(content, cause, _SENT)
+            return await (self._apply_and_save(content, cause) if save else self._load_and_apply(content, cause, _SENT))
+
+    async def _apply_and_save(self, content: bytes, cause: str) -> ReloadOutcome:
+        so = "nothing has changed"
+        try:  # what may fail comes first: a plant that is applied and not saved is neither one nor the other
+            async with self._file.replacement(content, self._of_file) as commit:
+                outcome = await self._load_and_apply(content, cause, _SENT)
+                if outcome.errors:
+                    return outcome
+                so = "it is applied"
+                backup = await commit()
+        except NotSaved as error:
+            problem = Problem(409, f"{self._path.name}: cannot be saved: {error}; {so}")
+            self.journal.refused({"command": "reload"}, cause, str(problem))
+            raise problem from None
+        self._of_file = digest(content)
+        log.info("configuration saved path=%s cause=%s backup=%s", self._path, cause, backup)
+        return replace(outcome, saved=self._path.name, backup=backup.name)
 
     async def _on_change(self, change: bytes | str) -> bool:
         """Apply new content; a text is the rule that a file breaks which cannot be read.
@@ -127,6 +151,7 @@ class Reloader:
             if isinstance(change, str):
                 self._reject(None, (str(_error(self._path, change)),), "changed")
             elif digest(change) == self._current.digest:
+                self._of_file = self._current.digest
                 if self._last_rejected is not None:  # otherwise it has been loaded for another cause
                     log.info("file matches the running configuration again path=%s", self._path)
                 self._last_rejected = None
@@ -163,6 +188,8 @@ class Reloader:
             errors = tuple(str(replace(each, file=str(source))) for each in error.mistakes)
             return replace(self._reject(digest(content), errors, cause, source), places=_places(error))
         self._current = LoadedPlant(config, digest(content))
+        if source == self._path:
+            self._of_file = self._current.digest
         outcome = self._accept(config, changes, cause, source)
         as_yaml = content if config.content is None else config.content  # with what the environment has added
         self.journal.executed({"command": "reload", "content": as_yaml.decode()}, cause, at_ms)

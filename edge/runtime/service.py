@@ -207,7 +207,7 @@ class Service:
             source=self._backend,
             journal=self._control.journal,
             options=self._settings,
-            plant_file=self._reloader.followed_path,
+            plant_file=self._reloader.file_status,
             version=self._version,
             start_ms=self._backend.start_ms,
             uptime_seconds=self._uptime_seconds,

@@ -19,6 +19,7 @@ from edge.labels.ended_episodes import EndedEpisodes
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
 from edge.mqtt.connection import BrokerRefused
+from edge.reported.meter import OeeMeter, Reported
 from edge.runtime.ground_truth import GroundTruth, GroundTruthLost, commands_of
 from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
 from edge.runtime.machine_figures import MachineFigures, MachineReader
@@ -141,6 +142,10 @@ class Simulator:
         self._plant.watch_faults(self._ended_faults)
         self._figures = MachineFigures(self._plant, self._ended_faults)
         self._reader = MachineReader(self._plant)
+        figures, listen = self._figures, self._output.tap.listen
+        self._meter = OeeMeter(
+            listen, figures.oee, figures.refresh, figures.oee_by_kind, lambda: self._plant.config, time.monotonic
+        )
 
     # status
 
@@ -213,6 +218,10 @@ class Simulator:
     async def traffic(self, query: TrafficQuery, after: int | None, limit: int) -> TrafficBatch:
         """Return what was delivered since a batch; raises Busy."""
         return self._output.tap.pull(query, after, limit)
+
+    async def reported(self) -> Reported | None:
+        """Return OEE as the delivered messages say, and the truth of the same time; None before there is any."""
+        return await self._meter.read()
 
     # from start to exit code
 

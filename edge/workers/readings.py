@@ -11,6 +11,8 @@ from edge.http.anomalies_answer import merged_anomalies
 from edge.http.api.machines_answer import merged_machines
 from edge.http.oee_answer import merged
 from edge.labels.queries import Anomalies, AnomalyQuery
+from edge.reported.meter import Reported
+from edge.reported.meter import merged as merged_reported
 from edge.status import Busy, MachineFound, MachinesFound, OeeFigures, OeeQuery
 from edge.traffic import TrafficBatch, TrafficQuery
 from edge.traffic import merged as merged_traffic
@@ -82,3 +84,8 @@ class Readings:
         if len(self._positions) > _MOST_POSITIONS:
             del self._positions[next(iter(self._positions))]
         return merged_traffic(batches, position, limit)
+
+    async def reported(self) -> Reported | None:
+        """Return OEE as the messages of all parts say, and the truth; raises TimeoutError where one does not answer."""
+        async with asyncio.timeout(_TRAFFIC_SECONDS):
+            return merged_reported(await asyncio.gather(*(worker.ask("reported") for worker in self._workers)))

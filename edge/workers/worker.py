@@ -17,6 +17,7 @@ from edge.control.problems import Problem
 from edge.http.answers import PIECE_ENTRIES
 from edge.labels.queries import Anomalies
 from edge.observability.tracing import spans
+from edge.reported.meter import Reported
 from edge.runtime.service import SimulatorBackend
 from edge.runtime.tasks import FORCED, TaskSupervisor, tune_garbage_collector
 from edge.status import BadQuery, Busy, MachinesFound, OeeFigures
@@ -88,6 +89,7 @@ class Worker:
             "machine": part.machine,
             "config": self._config,
             "traffic": self._traffic,
+            "reported": self._reported,
         }
 
     async def run(self) -> int:
@@ -212,6 +214,9 @@ class Worker:
             return await self._part.traffic(*asked)
         except Busy as busy:
             return busy
+
+    async def _reported(self, _: None) -> Reported | None:
+        return await self._part.reported()
 
     async def _config(self, _: None) -> PlantConfig:
         return await self._part.config()

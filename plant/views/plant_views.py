@@ -24,13 +24,14 @@ _number_of: Final = attrgetter("number")
 class ViewQuery(NamedTuple):
     """Some machines. which: of them, without the limit.  state: in this state.  cause: with this fault, or wear.
 
-    is_detailed: each with its signals, which take most of the time.
+    is_detailed: each with its signals, which take most of the time.  text: part of the id, in any case.
     """
 
     which: MachineFilter = MachineFilter()
     state: str | None = None
     cause: str | None = None
     is_detailed: bool = False
+    text: str | None = None
 
 
 class PlacedView(NamedTuple):
@@ -116,6 +117,8 @@ def _slot(fleet: Fleet, number: int) -> int:
 
 def _selects(query: ViewQuery, machine: Machine, now_ms: int) -> bool:
     """Return whether a machine is asked for, which is advanced to now where that matters."""
+    if query.text is not None and query.text.casefold() not in machine.id.casefold():
+        return False
     if query.state is None and query.cause is None:
         return True
     if machine.next_ms <= now_ms:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import yaml
 
-from plant.definition.document.yaml_file import decode
+from plant.definition.document.yaml_file import UnreadableError, decode
 from plant.definition.plant_config import EVENTS, PlantConfig
+from plant.views.yaml_edit import NotInPlace, edited
 
 _HEAD: Final = "# As it is in force: commands have changed what was read, of which comments and form are not kept.\n"
 _SECTION: Final = "message_types"
-_RATES: Final = ("enabled", "orders_per_hour", "dispatches_per_hour")
-"""What is changed of kinds of message that are no machine types: by commands, and by a demo."""
 
 
 def yaml_in_force(config: PlantConfig) -> bytes:
@@ -22,7 +22,17 @@ def yaml_in_force(config: PlantConfig) -> bytes:
         raise ValueError("the configuration is not from a YAML")
     data = decode(config.content).data
     changed = _with_types(_with_global(data, config), config)
-    return config.content if changed == data else written(changed)
+    return config.content if changed == data else _changed(config.content, data, changed)
+
+
+def _changed(content: bytes, data: Mapping[str, Any], changed: Mapping[str, Any]) -> bytes:
+    """Return other data as YAML: in the text that was read, if that comes to the same."""
+    with suppress(NotInPlace, UnreadableError):
+        text = edited(content, data, changed)
+        document = decode(text)
+        if document.data == changed and not document.violations:
+            return text
+    return written(changed)
 
 
 def written(data: Mapping[str, Any]) -> bytes:
@@ -46,11 +56,11 @@ def _with_types(data: Mapping[str, Any], config: PlantConfig) -> dict[str, Any]:
 
 def _changes(key: str, entry: Mapping[str, Any], config: PlantConfig) -> dict[str, Any]:
     """Return the keys of an entry in `message_types` that have another value now."""
+    usual: dict[str, Any]
+    found: dict[str, Any]
     if key in EVENTS:
-        spec = getattr(config.message_types, key)
-        known = [name for name in _RATES if name in type(spec).model_fields]
-        usual = {name: type(spec).model_fields[name].default for name in known}
-        found = {name: getattr(spec, name) for name in known}
+        # Not the rates of orders: a demo replaces those of the file, and would again where this text is loaded.
+        usual, found = {"enabled": True}, {"enabled": getattr(config.message_types, key).enabled}
     else:
         usual, found = {"enabled": True}, {"enabled": config.message_types.machines[key].enabled}
         if key in config.global_.machine_counts and "count" in entry:

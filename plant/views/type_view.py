@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from plant.definition.machine_types.machine_type import MachineType, MessageClass
-from plant.definition.plant_config import PlantConfig
+from plant.definition.plant_config import EVENTS, PlantConfig
 from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED, WAITING
 
 IMPOSED = tuple(each.name for each in (STOPPED, PLANNED_STOP, BLOCKED, STARVED, CHANGEOVER, LATE_START, WAITING))
@@ -26,11 +26,18 @@ def type_views(config: PlantConfig) -> Iterator[dict[str, Any]]:
             "job": _job(machine_type),
             "signals": _signals(machine_type),
             "set_points": _set_points(machine_type),
+            "commands": _commands(machine_type),
             "faults": _faults(machine_type),
             "wear": [{"name": name, "effects": [*each.effects.names]} for name, each in machine_type.all_wear.items()],
             "alarms": _alarms(machine_type),
             "messages": [_message(config, each) for each in machine_type.all_messages],
         }
+
+
+def event_views(config: PlantConfig) -> list[dict[str, Any]]:
+    """Return the keys in message_types that are no machine types, as orders, and whether each is switched on."""
+    found = ((key, getattr(config.message_types, key)) for key in EVENTS)
+    return [{"message_type": key, "enabled": section.enabled} for key, section in found if section is not None]
 
 
 def known_states(config: PlantConfig) -> list[str]:
@@ -83,6 +90,11 @@ def _signals(machine_type: MachineType) -> dict[str, Any]:
 def _set_points(machine_type: MachineType) -> dict[str, float]:
     points = {name: spec.set_point for name, spec in machine_type.signals.items()}
     return {name: point for name, point in points.items() if point is not None}
+
+
+def _commands(machine_type: MachineType) -> list[dict[str, Any]]:
+    own = machine_type.commands.items()
+    return [{"name": name, "state": each.state, "latched": each.is_latched} for name, each in own]
 
 
 def _faults(machine_type: MachineType) -> list[dict[str, Any]]:

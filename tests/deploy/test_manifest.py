@@ -245,10 +245,11 @@ def test_the_image_has_every_module_that_is_imported() -> None:
 
 
 def test_the_image_has_only_what_runs() -> None:
-    """Run-time requirements alone, those of tracing if they are asked for, no sandbox, no tests."""
+    """Run-time requirements alone, those of tracing and of `top` if they are asked for, no sandbox, no tests."""
     assert {"requirements-dev.txt", "sandbox", "tests", "."} & set(copied()) == set()
     assert re.findall(r"-r (\S+)", DOCKERFILE) == ["/build/requirements.txt"]
     assert "\nARG OTEL=false\n" in DOCKERFILE
+    assert "\nARG TUI=false\n" in DOCKERFILE
 
 
 def test_the_image_runs_as_the_user_of_the_manifest() -> None:

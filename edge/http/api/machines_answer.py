@@ -69,6 +69,7 @@ def _next_path(found: MachinesFound, query: ViewQuery) -> str | None:
         "machine_type": which.kind,
         "state": query.state,
         "fault": query.cause,
+        "text": query.text,
         "after": found.entries[-1][1],
         "limit": which.limit,
     }

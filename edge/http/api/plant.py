@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge.blocking import run_aside
 from edge.control.problems import FileError, Problem
@@ -26,6 +27,12 @@ _MOST_WAITING: Final = 100
 _MOST_YAMLS: Final = 16
 _YAML: Final = "application/yaml"
 _BUSY_SECONDS: Final = 2
+
+
+class _PutParameters(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    save: bool = Field(False, description="Save it in the plant's file, too; 409 where that cannot be.")
 
 
 def add_plant(app: FastAPI, context: ApiContext) -> None:
@@ -50,7 +57,7 @@ def add_plant(app: FastAPI, context: ApiContext) -> None:
     )
     async def plant() -> Response:
         """The YAML as it was read; where commands have changed numbers of machines, the rate, or what is switched on,
-        it has that too, and no comments any more.
+        it has that in their place.
         """
         with as_problems():
             return Response(await shown.get("plant", in_force), media_type=_YAML)
@@ -62,20 +69,24 @@ def add_plant(app: FastAPI, context: ApiContext) -> None:
         responses=responses("plant", Applied, CHANGING),
         openapi_extra=taking_plant(has_key=True),
     )
-    async def put(request: Request) -> Response:
+    async def put(request: Request, asked: Annotated[_PutParameters, Query()]) -> Response:
         """Apply a YAML live, as a whole or not at all.
 
-        The plant's file stays as it is: its next change, or `POST /-/reload`, applies the file again.
+        The plant's file stays as it is: its next change, or `POST /-/reload`, applies the file again. With `save=true`
+        it is replaced in one step, what it had is kept beside it as `.bak`, and nothing is applied where it cannot be
+        replaced.
         """
 
         async def apply(content: bytes) -> object:
+            by = caller(request)
             with as_problems():
-                outcome = await applied.get(object(), lambda: context.control.put(content, caller(request)))
+                outcome = await applied.get(object(), lambda: context.control.put(content, by, save=asked.save))
             if outcome.is_busy:
                 raise Problem(503, "; ".join(outcome.errors), retry_seconds=_BUSY_SECONDS)
             if outcome.errors:
                 raise _refusal(outcome.places)
-            return {"machines": dict(outcome.machines)}
+            saved = {"saved": outcome.saved, "backup": outcome.backup} if outcome.saved else {}
+            return {"machines": dict(outcome.machines), **saved}
 
         return await answered(context, request, MAX_BYTES, apply)
 

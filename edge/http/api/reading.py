@@ -24,7 +24,7 @@ from edge.redaction import clean
 from edge.status import MachinesFound
 from plant.telemetry import MachineFilter
 from plant.views.plant_views import ViewQuery
-from plant.views.type_view import type_views
+from plant.views.type_view import event_views, type_views
 
 _MOST_WAITING: Final = 100
 _MOST_MACHINES: Final = 10_000
@@ -44,12 +44,16 @@ class _MachineParameters(BaseModel):
     fault: str | None = Field(
         None, max_length=_LONGEST_NAME, description="Machines with this fault only, or this wear where it is labelled."
     )
+    text: str | None = Field(
+        None, max_length=_LONGEST_NAME, description="Machines with this text in their id only, in any case."
+    )
     after: str | None = Field(None, max_length=_LONGEST_NAME, description="Machines after the one with this id.")
     limit: int = Field(1000, ge=1, le=_MOST_MACHINES, description="The most machines to return.")
 
     def query(self) -> ViewQuery:
         """Return the query."""
-        return ViewQuery(MachineFilter(self.machine_type, self.after, self.limit), self.state, self.fault)
+        which = MachineFilter(self.machine_type, self.after, self.limit)
+        return ViewQuery(which, self.state, self.fault, text=self.text)
 
 
 class _JournalParameters(BaseModel):
@@ -58,7 +62,15 @@ class _JournalParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     before: int | None = Field(None, ge=1, le=2**53, description="Entries with lower numbers only.")
+    machine_id: str | None = Field(
+        None, max_length=_LONGEST_NAME, description="Commands to the machine of this id only."
+    )
     limit: int = Field(100, ge=1, le=1000, description="The most entries to return.")
+
+    def following(self, last: int) -> str:
+        """Return the address of the entries before one, by its number."""
+        given = self.model_dump(exclude_none=True, exclude={"before"})
+        return f"{_JOURNAL}?" + urlencode({"before": last, **given})
 
 
 def add_reading(app: FastAPI, context: ApiContext) -> None:
@@ -106,8 +118,9 @@ def _add_machine_types(app: FastAPI, context: ApiContext) -> None:
     shown = SharedWork[bytes](_MOST_WAITING)
 
     async def types() -> bytes:
-        views = [each async for each in in_turns(type_views(await context.source.config()))]
-        return orjson.dumps(clean({"machine_types": views}))
+        config = await context.source.config()
+        views = [each async for each in in_turns(type_views(config))]
+        return orjson.dumps(clean({"machine_types": views, "events": event_views(config)}))
 
     @app.get(
         "/api/v1/machine-types",
@@ -141,12 +154,12 @@ def _add_journal(app: FastAPI, context: ApiContext) -> None:
         """Commands and configurations, the newest first: executed ones with their plant time and answer, refused ones
         with the error. The newest 1,000 are kept.
         """
-        entries = context.control.journal.entries(asked.before)
+        entries = context.control.journal.entries(asked.before, asked.machine_id)
         some = entries[: asked.limit]
         content: dict[str, object] = {"entries": [each.described() for each in some]}
         if len(entries) <= len(some):
             return Response(orjson.dumps(content), media_type="application/json")
-        following = f"{_JOURNAL}?" + urlencode({"before": some[-1].number, "limit": asked.limit})
+        following = asked.following(some[-1].number)
         content["next"] = following
         link = {"Link": f'<{following}>; rel="next"'}
         return Response(orjson.dumps(content), 200, link, "application/json")

@@ -31,7 +31,9 @@ async def answered(context: ApiContext, request: Request, most_bytes: int, work:
         content = await body(request, most_bytes)
         if key is None:
             return _response(await _executed(content, work))
-        said = b"\0".join((request.method.encode(), request.scope["path"].encode(), content))
+        said = b"\0".join(
+            (request.method.encode(), request.scope["path"].encode(), request.scope["query_string"], content)
+        )
         answer, is_repeated = await context.idempotency.answer(key, said, lambda: _executed(content, work))
         return _response(answer, is_repeated=is_repeated)
     except HTTPException as error:

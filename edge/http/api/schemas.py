@@ -129,16 +129,25 @@ class MachineType(_Form):
     job: JobForm | None
     signals: dict[str, SignalForm]
     set_points: dict[str, float] = Field(description="The signals that a command may set, each with its first value.")
+    commands: list[dict[str, Any]] = Field(description="Those of the type's own, with the state that they set.")
     faults: list[dict[str, Any]]
     wear: list[dict[str, Any]]
     alarms: list[dict[str, Any]]
     messages: list[dict[str, Any]]
 
 
+class Switchable(_Form):
+    """A key in message_types that is no machine type, as orders are."""
+
+    message_type: str
+    enabled: bool
+
+
 class MachineTypes(_Form):
     """All machine types, also those that are switched off."""
 
     machine_types: list[MachineType]
+    events: list[Switchable] = Field(description="Other messages that can be switched on and off, as orders.")
 
 
 class Executed(_Form):
@@ -152,6 +161,8 @@ class Applied(_Form):
     """The machines now running, by type."""
 
     machines: dict[str, int]
+    saved: str = Field("", description="The name of the plant's file, where it was saved.")
+    backup: str = Field("", description="Beside it, with what it had before.")
 
 
 class Checked(_Form):

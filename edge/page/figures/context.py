@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 
 from edge.control.journal import Journal
 from edge.settings.options import Options
 from edge.settings.types import Connections
+from edge.status import PlantFileStatus
 from edge.status_source import StatusSource
 
 Wire = Mapping[str, object]
@@ -20,7 +20,7 @@ Wire = Mapping[str, object]
 class PageContext:
     """What the page needs of the process.
 
-    options: those in force.  plant_file: the plant's, where it can be read again.
+    options: those in force.  plant_file: returns how the plant's file is.
     start_ms: when the run began, in plant time.  speed: of plant time, inf for as fast as it can.
     uptime_seconds: how long the process has run.  wall_clock: Unix seconds.  clock: seconds, monotonic.
     patience_seconds: as for /livez.  wire: what was seen on the wire; None where nobody looks.
@@ -29,7 +29,7 @@ class PageContext:
     source: StatusSource
     journal: Journal
     options: Options
-    plant_file: Path | None
+    plant_file: Callable[[], PlantFileStatus]
     version: str
     start_ms: int
     uptime_seconds: Callable[[], float]
@@ -56,7 +56,6 @@ class PageContext:
             "shard": None if options.shard == "1/1" else options.shard,
             "workers": options.workers,
             "changes": "local" if options.http_token_file is None else "token",
-            "plant_file": None if self.plant_file is None else self.plant_file.name,
         }
 
     def broker(self) -> dict[str, object]:

@@ -33,7 +33,7 @@ class DetailReader:
         counts = self._source.snapshot()
         with contextlib.suppress(TimeoutError, BadQuery):
             tiles, faults = await self._tiles(counts), await self._faults(counts)
-            self.details = Details(tiles, faults)
+            self.details = Details(tiles, faults, await self._source.reported())
 
     async def _tiles(self, counts: Snapshot) -> Sequence[Tile] | None:
         if sum(counts.states.values()) > MOST_TILES:

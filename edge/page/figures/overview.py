@@ -13,6 +13,7 @@ from edge.page.figures.context import PageContext
 from edge.page.figures.plan import Plan, TypePlan
 from edge.page.figures.window import Window
 from edge.redaction import clean
+from edge.reported.meter import Reported
 from edge.timestamps import rfc3339
 from plant.telemetry import KindOee, Oee, Snapshot
 
@@ -27,11 +28,12 @@ Tile = tuple[str, str, str, int, int]
 class Details(NamedTuple):
     """What is read of single machines. tiles: all of them; None where they are too many.
 
-    faults: the newest of those that go on, the newest first.
+    faults: the newest of those that go on, the newest first.  reported: OEE as the messages say.
     """
 
     tiles: Sequence[Tile] | None = None
     faults: Sequence[Mapping[str, object]] = ()
+    reported: Reported | None = None
 
 
 class Moment(NamedTuple):
@@ -40,14 +42,13 @@ class Moment(NamedTuple):
     plan: Plan
     window: Window
     details: Details
-    plant_file_writable: bool
 
 
 def overview(context: PageContext, moment: Moment) -> dict[str, object]:
     """Return the overview as of now, with the machines as last counted."""
     source, options = context.source, context.options
     counts, plan, ledger = source.snapshot(), moment.plan, source.ledger
-    rates, kinds = moment.window.rates(), source.oee_by_kind()
+    rates, kinds, file = moment.window.rates(), source.oee_by_kind(), context.plant_file()
     found = {
         "at": rfc3339(counts.time_ms or context.start_ms),
         "wall": rfc3339(round(context.wall_clock() * 1000)),
@@ -56,7 +57,9 @@ def overview(context: PageContext, moment: Moment) -> dict[str, object]:
             "uptime_seconds": round(context.uptime_seconds(), 1),
             **health(source, context.patience_seconds)._asdict(),
             "time_zone": plan.time_zone,
-            "plant_file_writable": moment.plant_file_writable,
+            "plant_file": file.name,
+            "plant_file_writable": file.why_not_writable is None,
+            "plant_file_why_not": file.why_not_writable,
         },
         "rate": {"asked": context.asked(plan.per_second), **rates._asdict()},
         "lateness": moment.window.late_by()._asdict(),
@@ -69,7 +72,10 @@ def overview(context: PageContext, moment: Moment) -> dict[str, object]:
         "ledger": ledger_fields(ledger),
         "broker": {**source.connection().described(), **context.broker()},
         "clock": dataclasses.asdict(source.clock()),
-        "oee": {"truth": {**oee_of_all(kinds, plan), "since": rfc3339(context.start_ms)}, "reported": None},
+        "oee": {
+            "truth": {**oee_of_all(kinds, plan), "since": rfc3339(context.start_ms)},
+            **_reported(moment.details.reported),
+        },
         "types": types(counts, kinds, plan),
         "faults": {"active": source.active_faults(), "list": list(moment.details.faults)},
         "alarms": dataclasses.asdict(source.alarms()),
@@ -78,6 +84,17 @@ def overview(context: PageContext, moment: Moment) -> dict[str, object]:
         "journal": [each.described() for each in context.journal.newest(_JOURNAL_ENTRIES)],
     }
     return {name: value if name == "tiles" else clean(value) for name, value in found.items()}
+
+
+def _reported(found: Reported | None) -> dict[str, object]:
+    """Return OEE as the messages say, and the truth of the same time, which is shorter than the run."""
+    if found is None:
+        return {"reported": None, "truth_meanwhile": None}
+    since = {"since": rfc3339(found.start_ms)}
+    return {
+        "reported": {**oee_figures(_total(found.by_messages)), **since},
+        "truth_meanwhile": {**oee_figures(_total(found.truth)), **since},
+    }
 
 
 def types(counts: Snapshot, kinds: Sequence[KindOee], plan: Plan) -> dict[str, object]:

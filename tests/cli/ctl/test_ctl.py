@@ -150,6 +150,11 @@ def test_a_yaml_with_several_errors_takes_one_row_of_the_journal(url: str, capsy
         ("http://nowhere.invalid", "does not answer: Name or service not known"),
         ("ftp://127.0.0.1", "is no address of a simulator, such as http://127.0.0.1:8080"),
         ("127.0.0.1:8080", "is no address of a simulator, such as http://127.0.0.1:8080"),
+        ("http://[::1", "is no address of a simulator, such as http://127.0.0.1:8080"),
+        ("http://a..b", "is no address of a simulator, such as http://127.0.0.1:8080"),
+        ("http://a b", "is no address of a simulator, such as http://127.0.0.1:8080"),
+        ("http://127.0.0.1:http", "is no address of a simulator, such as http://127.0.0.1:8080"),
+        ("http://me:s3cret@127.0.0.1:1", "http://[redacted]@127.0.0.1:1 does not answer: "),
     ],
 )
 def test_where_no_simulator_answers_that_is_said_in_one_line(capsys: Printed, address: str, why: str) -> None:

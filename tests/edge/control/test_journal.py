@@ -53,7 +53,7 @@ def control(
     async def load(_: str) -> ReloadOutcome:
         return ReloadOutcome()
 
-    async def put(_content: bytes, _by: str) -> ReloadOutcome:
+    async def put(_content: bytes, _by: str, *, save: bool) -> ReloadOutcome:
         return ReloadOutcome()
 
     return Control(journal, execute, load, put)
@@ -104,6 +104,17 @@ def test_the_newest_entries_are_kept() -> None:
 
     assert [each.number for each in journal.entries()] == list(range(MOST_ENTRIES + 10, 10, -1))
     assert [each.number for each in journal.entries(before=13)] == [12, 11]
+
+
+def test_the_commands_to_one_machine_are_found() -> None:
+    """Those to others, and to the whole plant, are left out."""
+    journal = Journal(lambda: 0.0)
+    for machine_id in ("PRESS-01", "PRESS-02", "PRESS-01"):
+        journal.executed({"command": "stop", "machine_id": machine_id}, "file", AT_MS)
+    journal.executed({"command": "rate"}, "file", AT_MS)
+
+    assert [each.number for each in journal.entries(machine_id="PRESS-01")] == [3, 1]
+    assert [each.number for each in journal.entries(before=3, machine_id="PRESS-01")] == [1]
 
 
 def test_a_journal_that_cannot_be_written_says_so_once(caplog: pytest.LogCaptureFixture) -> None:

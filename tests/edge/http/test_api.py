@@ -53,6 +53,14 @@ def test_machines_come_page_by_page(shown: Shown, client: httpx.Client) -> None:
     assert answer.headers["link"] == f'<{following}>; rel="next"'
 
 
+def test_machines_are_found_by_a_part_of_their_id(shown: Shown, client: httpx.Client) -> None:
+    """The next page is asked for in the same way."""
+    shown.listed = MachinesFound(1_767_600_000.0, [((0, 1), "CNC-01", b'{"machine_id":"CNC-01"}')], more=True)
+    answer = client.get(f"{API}/machines", params={"text": "c&", "limit": 1})
+
+    assert answer.json()["next"] == "/api/v1/machines?text=c%26&after=CNC-01&limit=1"
+
+
 def test_a_machine_is_there_by_its_id_whatever_that_has(shown: Shown, client: httpx.Client) -> None:
     """Also a slash."""
     shown.detailed = MachineFound(b'{"machine_id":"A/1"}')
@@ -179,6 +187,7 @@ def test_machine_types_have_what_may_be_asked_of_their_machines(client: httpx.Cl
     (press,) = client.get(f"{API}/machine-types").json()["machine_types"]
 
     assert (press["machine_type"], press["count"]) == ("press", 4)
+    assert press["commands"] == []
     assert press["signals"]["feed"]["set_point"] == 180.0
 
 
@@ -232,10 +241,10 @@ def test_a_yaml_is_checked(shown: Shown, client: httpx.Client) -> None:
 class Slow(Shown):
     """One that takes some time for a YAML."""
 
-    async def put(self, content: bytes, by: str) -> ReloadOutcome:
+    async def put(self, content: bytes, by: str, *, save: bool = False) -> ReloadOutcome:
         """Take some time."""
         await asyncio.sleep(0.02)
-        return await super().put(content, by)
+        return await super().put(content, by, save=save)
 
     async def check(self, content: bytes) -> CheckOutcome:
         """Take some time."""
@@ -312,6 +321,19 @@ def test_the_journal_says_what_was_done_by_whom() -> None:
     assert page.headers["link"] == '</api/v1/journal?before=2&limit=2>; rel="next"'
     assert last.json()["entries"][0]["answer"] == {"machine_id": "CNC-01", "state": "stopped"}
     assert "next" not in last.json()
+
+
+def test_the_journal_of_one_machine_comes_page_by_page() -> None:
+    """The next page is of the same machine."""
+    shown = Shown()
+    with serving(shown) as client:
+        for machine_id in ("CNC-01", "CNC-02", "CNC-01"):
+            client.post(f"{API}/commands", json=STOP | {"machine_id": machine_id})
+        page = client.get(f"{API}/journal", params={"machine_id": "CNC-01", "limit": 1}).json()
+        last = client.get(page["next"]).json()
+
+    assert page["next"] == "/api/v1/journal?before=3&machine_id=CNC-01&limit=1"
+    assert [each["number"] for each in (*page["entries"], *last["entries"])] == [3, 1]
 
 
 def test_a_request_with_a_key_is_executed_once(shown: Shown, client: httpx.Client) -> None:

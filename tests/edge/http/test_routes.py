@@ -65,6 +65,7 @@ class Shown(FixedStatus):
         self.reloads = 0
         self.commands: list[Command] = []
         self.contents: list[bytes] = []
+        self.saves: list[bool] = []
         self.journal = Journal(lambda: 1_767_600_000.0)
         self.refusal: Exception | None = None
         self.checked = CheckOutcome({"press": 4}, 1.5)
@@ -80,8 +81,9 @@ class Shown(FixedStatus):
         self.reloads += 1
         return self.outcome
 
-    async def put(self, content: bytes, _by: str) -> ReloadOutcome:
+    async def put(self, content: bytes, _by: str, *, save: bool = False) -> ReloadOutcome:
         """Note it."""
+        self.saves.append(save)
         self.contents.append(content)
         return self.outcome
 

@@ -118,7 +118,7 @@ def control_of(workers: WorkerSupervisor, journal: Journal) -> Control:
     async def load(_: str) -> ReloadOutcome:
         return ReloadOutcome()
 
-    async def put(_content: bytes, _by: str) -> ReloadOutcome:
+    async def put(_content: bytes, _by: str, *, save: bool) -> ReloadOutcome:
         return ReloadOutcome()
 
     return Control(journal, workers.execute, load, put)

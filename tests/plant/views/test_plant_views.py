@@ -111,7 +111,7 @@ def test_faults_alarms_and_set_points_are_shown_as_they_are_now() -> None:
     assert {each.name: each.set_point for each in found.signals}["feed"] == 200.0
 
 
-def test_machines_are_selected_by_type_state_fault_and_place() -> None:
+def test_machines_are_selected_by_type_state_fault_text_and_place() -> None:
     """And are in order."""
     plant = pressing()
     for machine_id in ("PRESS-02", "PRESS-04"):
@@ -126,6 +126,9 @@ def test_machines_are_selected_by_type_state_fault_and_place() -> None:
     assert ids(ViewQuery(MachineFilter(after="PRESS-02"), state="stopped")) == ["PRESS-04"]
     assert ids(ViewQuery(cause="jam")) == ["PRESS-04"]
     assert ids(ViewQuery(MachineFilter("press", "PRESS-03"))) == ["PRESS-04"]
+    assert ids(ViewQuery(text="ss-03")) == ["PRESS-03"]
+    assert ids(ViewQuery(state="stopped", text="04")) == ["PRESS-04"]
+    assert ids(ViewQuery(text="CNC")) == []
     with pytest.raises(NoSuchMachine):
         ids(ViewQuery(MachineFilter("pres")))
 

@@ -1,0 +1,1 @@
+"""What the page holds and costs in a browser while a large plant runs."""

@@ -1,0 +1,1 @@
+"""The command `top`: a running simulator at a glance, in the terminal."""

@@ -1,0 +1,156 @@
+// What can be done to a machine or to the plant: the fields of each command, and why it is not possible now.
+// `now` is what is known (follow.js).
+import {number, words} from "./format.js";
+import {unitOf} from "./parts.js";
+
+const seconds = (hint) => ({name: "seconds", label: "For (s)", isNumber: true, isOptional: true, hint: () => hint});
+const list = (names) => names.map((name) => [name]);
+const names = (entries) => entries.map(({name}) => name);
+const has = (type, name) => names(type.commands).includes(name);
+const active = ({machine, type}) => machine.faults.map(({fault}) => fault).filter((each) => names(type.faults).includes(each));
+const later = ({machine}) => (machine.state === "stopped" ? "It begins when the machine is started." : null);
+
+const START = {
+  command: "start",
+  title: "Start",
+  why: ({machine: {state}, type}) => (state === "stopped" || has(type, "start") ? null : `Its state is ${words(state)}, not stopped.`),
+};
+const STOP = {
+  command: "stop",
+  title: "Stop",
+  why: ({machine: {state}, type}) => (state !== "stopped" || has(type, "stop") ? null : "It is stopped already."),
+};
+const SET_STATE = {
+  command: "set_state",
+  title: "Set state",
+  why: ({type}) => (type.states.length ? null : "This type has no states."),
+  hint: later,
+  fields: [{name: "state", label: "State", options: ({type}) => list(names(type.states))}, seconds("empty: as long as usual")],
+};
+const SET_POINT = {
+  command: "set_point",
+  title: "Set point",
+  why: ({type}) => (Object.keys(type.set_points).length ? null : "This type has no set points."),
+  fields: [
+    {name: "signal", label: "Signal", options: ({type}) => list(Object.keys(type.set_points))},
+    {
+      name: "value",
+      label: "Value",
+      isNumber: true,
+      hint({machine}, {signal}) {
+        const {set_point: point, unit, limits} = machine.signals[signal] ?? {};
+        return `now ${number(point)}${limits ? `, ${number(limits[0])} to ${number(limits[1])}` : ""} ${unitOf(unit)}`;
+      },
+    },
+  ],
+};
+const INJECT = {
+  command: "inject",
+  title: "Inject a fault",
+  why: (now) => {
+    if (!now.type.faults.length) return "This type has no faults.";
+    return active(now).length < now.type.faults.length ? null : "All of its faults are active.";
+  },
+  hint: later,
+  fields: [
+    {
+      name: "fault",
+      label: "Fault",
+      options: (now) => names(now.type.faults).map((each) => (active(now).includes(each) ? [each, `${each} (active)`, true] : [each])),
+    },
+    {name: "severity", label: "Severity", isNumber: true, isOptional: true, hint: () => "0.01 to 5, empty: drawn"},
+    seconds("empty: as declared"),
+  ],
+};
+const CLEAR = {
+  command: "clear",
+  title: "Clear faults",
+  why: (now) => (active(now).length ? null : "No fault is active."),
+  fields: [{name: "fault", label: "Fault", isOptional: true, options: (now) => [["", "all of the machine"], ...list(active(now))]}],
+};
+const connection = (command, title, hint) => ({
+  command,
+  title,
+  why: ({overview}) =>
+    overview.broker.connections === "per_machine" ? null : "The machines share one connection (MQTT_CONNECTIONS=shared).",
+  fields: hint ? [seconds(hint)] : [],
+});
+
+export const MACHINE_GROUPS = {
+  "State and set points": [SET_STATE, SET_POINT],
+  Faults: [INJECT, CLEAR],
+  Connection: [
+    connection("crash", "Crash", "empty: it reconnects at once"),
+    connection("disconnect", "Disconnect", "empty: until reconnect"),
+    connection("reconnect", "Reconnect"),
+  ],
+};
+
+const switched = ({types, events}, isOn) => {
+  const all = [...types.map((each) => [each.machine_type, each.enabled]), ...events.map((each) => [each.message_type, each.enabled])];
+  return all.filter(([, enabled]) => enabled === isOn).map(([name]) => [name]);
+};
+const toSwitch = (command, title, isOn) => ({
+  command,
+  title,
+  why: (now) => (switched(now, isOn).length ? null : `Everything is switched ${isOn ? "off" : "on"}.`),
+  fields: [{name: "message_type", label: "Messages of", options: (now) => switched(now, isOn)}],
+});
+
+export const PLANT_ACTIONS = [
+  {
+    command: "rate",
+    title: "Set rate",
+    fields: [
+      {
+        name: "messages_per_second",
+        label: "Messages per second",
+        isNumber: true,
+        isOptional: true,
+        hint: ({overview}) => `now ${number(overview.rate.asked, 2)}, empty: as declared`,
+      },
+    ],
+  },
+  {
+    command: "scale",
+    title: "Scale",
+    why: ({types}) => (types.length ? null : "The plant has no machine types."),
+    fields: [
+      {name: "message_type", label: "Type", options: ({types}) => list(types.map((each) => each.machine_type))},
+      {
+        name: "count",
+        label: "Machines",
+        isNumber: true,
+        hint: ({types}, {message_type: kind}) => `now ${number(types.find((each) => each.machine_type === kind)?.count)}`,
+      },
+    ],
+  },
+  toSwitch("enable", "Switch on", false),
+  toSwitch("disable", "Switch off", true),
+];
+
+/** Return the commands of a machine that need no fields, with those of its type's own. */
+export function quickOf(type) {
+  const own = (type?.commands ?? []).filter(({name}) => name !== "start" && name !== "stop");
+  const hint = ({state, latched}) => `Sets ${words(state)}${latched ? " until the next command" : ""}.`;
+  return [START, STOP, ...own.map((each) => ({command: each.name, title: words(each.name), hint: () => hint(each)})), {...CLEAR, fields: []}];
+}
+
+/** Return why nobody may change anything from this page; null where one may. */
+export function whyNotPermitted({overview}, api) {
+  if (overview === null) return "Waiting for the simulator.";
+  if (overview.process.changes === "token") return api.hasToken() ? null : "Commands need the token: enter it at the top of the page.";
+  const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
+  return isLocal ? null : "Commands are taken from the simulator's own machine, at localhost; HTTP_TOKEN_FILE permits others.";
+}
+
+/** Return an answer or a command in words, `faults jam 2`, without some of its keys. */
+export function inWords(content, ...without) {
+  const text = (value) => {
+    if (value === null) return "as declared";
+    if (typeof value === "number") return number(value);
+    return typeof value === "object" ? Object.entries(value).map(([name, own]) => `${name} ${text(own)}`).join(", ") || "none" : String(value);
+  };
+  const entries = Object.entries(content ?? {}).filter(([name]) => !without.includes(name));
+  return entries.map(([name, value]) => `${words(name)} ${text(value)}`).join(" · ");
+}

@@ -1,0 +1,125 @@
+/** A text field for YAML: line numbers, marked lines, and keys that indent and yet let the keyboard leave. */
+
+import {el, set, show, write} from "./dom.js";
+
+const STEP = "  ";
+const MOST_MARKS = 300;
+
+/** The field. onInput: called after each change.  announce: tells screen readers. */
+export class Editor {
+  #doesTabLeave = true;
+
+  constructor({label, onInput, announce}) {
+    this.announce = announce;
+    this.numbers = el("div", {class: "editor-numbers"});
+    this.marks = el("div", {class: "editor-marks"});
+    this.field = el("textarea", {
+      class: "editor-text", wrap: "off", "aria-label": label, "aria-describedby": "editor-hint",
+      spellcheck: "false", autocomplete: "off", autocapitalize: "off",
+      on: {
+        input: () => {
+          this.#doesTabLeave = false;
+          this.#number();
+          onInput();
+        },
+        scroll: () => this.#scroll(),
+        keydown: (event) => this.#key(event),
+        pointerdown: () => (this.#doesTabLeave = false),
+        blur: () => (this.#doesTabLeave = true),
+      },
+    });
+    this.node = el("div", {class: "editor"}, el("div", {class: "editor-back", "aria-hidden": "true"}, this.numbers, this.marks), this.field);
+    this.hint = el("p", {class: "hint small", id: "editor-hint"}, "While you type, Tab indents. Escape, then Tab, leaves the field.");
+  }
+
+  get text() {
+    return this.field.value;
+  }
+
+  /** Show another text, as one that nobody has typed. */
+  load(text) {
+    this.field.value = text;
+    this.#number();
+  }
+
+  /** Type another text over all of it, so that it can be undone. */
+  replace(text) {
+    this.field.focus();
+    this.field.select();
+    this.#type(text);
+    this.go(1);
+  }
+
+  /** Mark lines, counted from 1: those with mistakes, and those that are edited. */
+  mark(bad, changed) {
+    const height = parseFloat(getComputedStyle(this.field).lineHeight);
+    const bands = (lines, kind) =>
+      lines.slice(0, MOST_MARKS).map((line) => {
+        const band = el("span", {class: kind});
+        band.style.top = `${(line - 1) * height}px`;
+        return band;
+      });
+    show(this.marks, bands(changed, "is-changed"), bands(bad, "is-bad"));
+    set(this.field, "aria-invalid", bad.length > 0 && "true");
+  }
+
+  /** Go to a line, counted from 1. */
+  go(line) {
+    const before = this.text.split("\n").slice(0, line - 1).join("\n").length;
+    const begin = line > 1 ? before + 1 : 0;
+    this.field.focus({preventScroll: true});
+    this.field.setSelectionRange(begin, begin);
+    this.field.scrollTo(0, (line - 1) * parseFloat(getComputedStyle(this.field).lineHeight) - this.field.clientHeight / 3);
+    this.node.scrollIntoView({block: "nearest"});
+  }
+
+  #number() {
+    const count = this.text.split("\n").length;
+    if (count !== this.count) write(this.numbers, Array.from({length: count}, (_, place) => place + 1).join("\n"));
+    this.count = count;
+  }
+
+  #scroll() {
+    for (const node of [this.numbers, this.marks]) node.style.transform = `translateY(${-this.field.scrollTop}px)`;
+  }
+
+  #key(event) {
+    if (event.key === "Escape") {
+      this.#doesTabLeave = true;
+      this.announce("Tab now leaves the field");
+    } else if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) {
+      return;
+    } else if (event.key === "Tab" && !this.#doesTabLeave) {
+      event.preventDefault();
+      this.#indent(event.shiftKey);
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      this.#type(`\n${/^ */.exec(this.text.slice(this.#lineBegin()))[0]}`);
+    }
+  }
+
+  #lineBegin() {
+    return this.text.lastIndexOf("\n", this.field.selectionStart - 1) + 1;
+  }
+
+  /** Move the lines of the selection, or the cursor, by a step. */
+  #indent(isBack) {
+    const {selectionStart: begin, selectionEnd: end} = this.field;
+    if (!isBack && begin === end) {
+      this.#type(STEP);
+      return;
+    }
+    const from = this.#lineBegin();
+    const now = this.text.slice(from, end).replace(isBack ? /^ {1,2}/gm : /^(?=.)/gm, isBack ? "" : STEP);
+    this.field.setSelectionRange(from, end);
+    this.#type(now);
+    this.field.setSelectionRange(begin === end ? from + now.length : from, from + now.length);
+  }
+
+  /** Put a text in the place of the selection, as if typed, so that it can be undone. */
+  #type(text) {
+    if (document.execCommand(text === "" ? "delete" : "insertText", false, text)) return;
+    this.field.setRangeText(text, this.field.selectionStart, this.field.selectionEnd, "end");
+    this.field.dispatchEvent(new Event("input"));
+  }
+}

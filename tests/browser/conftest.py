@@ -1,0 +1,85 @@
+"""One browser for all files of this folder, simulators that a file shares, and a page for each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize
+
+from tests.support.browser.chromium import chromium
+from tests.support.browser.required import require_chromium
+from tests.support.browser.simulators import PLANTS, SANDBOX, Simulator, simulating
+from tests.support.browser.watched import WIDE, Watch, watched
+
+Open = Callable[..., Page]
+_watches = pytest.StashKey[dict[Page, Watch]]()
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """The browser; ended with the last test of this folder, as its event loop would be in the way of other tests."""
+    require_chromium()
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Call it with a simulator and a path for a page, which must be free of errors to the end of the test."""
+    watches: dict[Page, Watch] = {}
+    request.node.stash[_watches] = watches
+    with ExitStack() as pages:
+
+        def open_(simulator: Simulator, path: str = "/", viewport: ViewportSize = WIDE, **options: bool) -> Page:
+            page, watch = pages.enter_context(watched(browser, simulator.url, viewport, **options))
+            watches[page] = watch
+            page.goto(simulator.url + path)
+            return page
+
+        yield open_
+    wrong = [each for watch in watches.values() for each in watch.wrong]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture
+def watch_of(request: pytest.FixtureRequest, open_page: Open) -> Callable[[Page], Watch]:
+    """Call it with a page for its watch."""
+    watches: dict[Page, Watch] = request.node.stash[_watches]
+    return watches.__getitem__
+
+
+@pytest.fixture(scope="module")
+def default_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """The default plant, as `make run` has it."""
+    require_chromium()
+    with simulating(tmp_path_factory.mktemp("default")) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """The spaceship factory with faults, alarms and signals."""
+    require_chromium()
+    with simulating(tmp_path_factory.mktemp("faulty"), plant="scenarios/spaceship-faults.yaml") as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """Devices to learn MQTT with, as `make sandbox` has them."""
+    require_chromium()
+    with simulating(tmp_path_factory.mktemp("sandbox"), *SANDBOX) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """A small plant that has something for each panel, and sends often."""
+    require_chromium()
+    folder = tmp_path_factory.mktemp("workshop")
+    shutil.copy(PLANTS / "workshop.yaml", folder)
+    with simulating(folder, "--mqtt-commands", plant="workshop.yaml") as simulator:
+        yield simulator

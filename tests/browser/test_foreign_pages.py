@@ -1,0 +1,135 @@
+"""Pages of other origins, and names that are rebound to this machine: they change nothing, and read nothing across."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser.chromium import REBOUND
+from tests.support.browser.foreign import foreign_site
+from tests.support.browser.simulators import Simulator
+
+STOP = json.dumps({"command": "stop", "machine_id": "CNC-03"})
+OWN_WORDS = json.dumps({"command": "start", "machine_id": "CNC-03"})
+
+BY_FETCH = """async ([url, method, mode, type, body]) => {
+  try {
+    const headers = type ? {"Content-Type": type} : {};
+    const answer = await fetch(url, {method, mode, headers, body, credentials: "include"});
+    return `${answer.type} ${answer.status} ${await answer.text()}`;
+  } catch (error) { return `refused: ${error.name}`; }
+}"""
+BY_FORM = """([url, type, body]) => new Promise(done => {
+  const frame = Object.assign(document.createElement("iframe"), {name: "answer"});
+  const form = Object.assign(document.createElement("form"), {method: "post", action: url, target: "answer"});
+  form.enctype = type;
+  const [name, value] = [body.slice(0, -1), body.slice(-1)];
+  form.append(Object.assign(document.createElement("input"), {name, value}));
+  document.body.append(frame, form);
+  frame.addEventListener("load", () => done("answered"));
+  form.submit();
+})"""
+BY_EVENTS = """url => new Promise(done => {
+  const source = new EventSource(url);
+  source.onmessage = event => done(`read: ${event.data}`);
+  source.addEventListener("snapshot", event => done(`read: ${event.data}`));
+  source.onerror = () => { source.close(); done("refused"); };
+})"""
+
+
+@pytest.fixture
+def foreign(browser: Browser) -> Iterator[Page]:
+    """A page on another origin."""
+    with foreign_site("attacker.example") as url:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(url)
+        yield page
+        context.close()
+
+
+def executed(simulator: Simulator) -> list[object]:
+    """The commands that have been executed, but for one that shows that the journal works."""
+    simulator.command(command="start", machine_id="CNC-03")
+    done = [entry["command"] for entry in simulator.journal() if "command" in entry]
+    assert json.loads(OWN_WORDS) in done
+    return [each for each in done if each != json.loads(OWN_WORDS)]
+
+
+@pytest.mark.parametrize("mode", ["cors", "no-cors", "same-origin"])
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("POST", "/api/v1/commands", STOP), ("PUT", "/api/v1/plant", "message_types: {}"), ("POST", "/-/reload", "")],
+)
+def test_a_foreign_page_can_change_nothing(
+    method: str, path: str, body: str, content_type: str, mode: str, foreign: Page, default_plant: Simulator
+) -> None:
+    """Nor does it read what it is answered."""
+    said = foreign.evaluate(BY_FETCH, [default_plant.url + path, method, mode, content_type, body])
+
+    assert said == "opaque 0 " or said.startswith("refused")
+    assert executed(default_plant) == []
+    assert [entry for entry in default_plant.journal() if "reload" in entry] == []
+
+
+@pytest.mark.parametrize("enctype", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_form_of_a_foreign_page_can_change_nothing(enctype: str, foreign: Page, default_plant: Simulator) -> None:
+    """Neither by a type that has to ask first nor by one that has not."""
+    foreign.evaluate(BY_FORM, [f"{default_plant.url}/api/v1/commands", enctype, STOP])
+
+    assert executed(default_plant) == []
+
+
+@pytest.mark.parametrize("path", ["/api/v1/overview", "/api/v1/machines", "/healthz", "/api/v1/plant"])
+def test_a_foreign_page_reads_nothing(path: str, foreign: Page, default_plant: Simulator) -> None:
+    """The browser keeps the answer from it."""
+    assert httpx.get(default_plant.url + path).status_code == 200
+    assert foreign.evaluate(BY_FETCH, [default_plant.url + path, "GET", "cors", "", None]) == "refused: TypeError"
+
+
+def test_a_foreign_page_reads_no_events(foreign: Page, default_plant: Simulator) -> None:
+    """Not by EventSource either."""
+    assert foreign.evaluate(BY_EVENTS, f"{default_plant.url}/api/v1/stream") == "refused"
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_foreign_page_can_frame_nothing(path: str, foreign: Page, default_plant: Simulator) -> None:
+    """So nobody can be made to click in it unseen."""
+    refused: list[str] = []
+    foreign.on("console", lambda message: refused.append(message.text))
+    foreign.evaluate(
+        """url => new Promise(done => {
+          const frame = Object.assign(document.createElement("iframe"), {src: url});
+          frame.addEventListener("load", done);
+          document.body.append(frame);
+        })""",
+        default_plant.url + path,
+    )
+
+    foreign.frames[1].wait_for_url("chrome-error://**")
+    assert any("frame-ancestors" in each for each in refused)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("POST", "/api/v1/commands", STOP), ("PUT", "/api/v1/plant", "message_types: {}"), ("POST", "/-/reload", "")],
+)
+def test_a_name_that_is_rebound_can_change_nothing(
+    method: str, path: str, body: str, browser: Browser, default_plant: Simulator
+) -> None:
+    """The page is then of the same origin as what it calls; Host gives it away."""
+    rebound = default_plant.url.replace("localhost", REBOUND)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{rebound}/livez")
+    said = page.evaluate(BY_FETCH, [rebound + path, method, "cors", "application/json", body])
+    context.close()
+
+    assert said.startswith("basic 403 ")
+    assert "by the name localhost" in said
+    assert executed(default_plant) == []
