@@ -117,10 +117,10 @@ function signalCard([name, {unit, description}]) {
     update([, {value: is, limits, set_point: point}, at, alarms]) {
       const isNumber = typeof is === "number";
       const own = alarms.filter((each) => each.signal === name);
-      const limitOf = (side) => own.find((each) => each.side === side)?.limit;
+      const fine = ["low", "high"].map((side, place) => own.find((each) => each.side === side)?.limit ?? limits?.[place] ?? null);
       write(value, is === null ? "no value" : `${isNumber ? number(is) : is} ${unitOf(unit)}`);
       chart.node.hidden = typeof is === "string";
-      chart.update({limits: [limitOf("low") ?? limits?.[0], limitOf("high") ?? limits?.[1]], setPoint: point});
+      chart.update({limits: fine.some((limit) => limit !== null) ? fine : null, setPoint: point});
       chart.add(at, isNumber ? is : null);
       const all = [limits && `limits ${number(limits[0])} to ${number(limits[1])}`, point !== null && `set point ${number(point)}`, ...own.map((each) => `alarm ${each.side} ${number(each.limit)}`)];
       write(known, all.filter(Boolean).join(" · ") || "no limits");
