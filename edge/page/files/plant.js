@@ -26,7 +26,7 @@ class Plant {
 
   constructor(root, {live, api, announce}) {
     Object.assign(this, {live, api, announce});
-    this.editor = new Editor({label: "The plant's YAML", onInput: () => this.#edited(), announce});
+    this.editor = new Editor({label: "The plant's YAML", onInput: () => (this.#say(null), this.#edited()), announce});
     this.message = el("div", {class: "plant-message"});
     this.heading = el("h2", {id: "plant-yaml"});
     this.verdict = el("div", {});
@@ -90,7 +90,7 @@ class Plant {
       if (kept !== this.editor.text) this.editor.load(kept);
       this.#base = text;
       this.#baseFound = null;
-      this.#say(null);
+      if (this.message.querySelector(".bad")) this.#say(null); // that it was applied stays to be read
       this.#edited(0);
     } catch (error) {
       this.#say("bad", `The YAML cannot be loaded: ${error.message}`, el("button", {type: "button", on: {click: () => this.#load()}}, "Try again"));

@@ -6,7 +6,9 @@ import {copyButton, pretty} from "./payload.js";
 
 const MOST_ROWS = 1000;
 const TYPING_MS = 300;
-const SPAN_MS = 3000;
+const SPAN_MS = 5000;
+const DRAW_MS = 400; // nobody reads faster
+const PAGE_ROWS = 60; // in the page while it is live; scrolling down adds more of them
 const PREVIEW = 240;
 const CATEGORIES = ["telemetry", "event", "alarm", "status", "command", "order"];
 const FILTERS = {
@@ -21,13 +23,15 @@ const COLUMNS = ["time", "topic", "machine", "category", "qos", "size", "payload
 export const view = {path: "traffic", title: "Traffic", mount: (root, context) => new Traffic(root, context).start()};
 
 class Traffic {
-  #rows = []; // the oldest first
-  #waiting = [];
+  #messages = []; // the newest first
+  #rows = []; // the first of them, as elements, which are used again
+  #waiting = []; // the newest last, as those that come
   #came = 0; // while paused
   #pause = null; // "hand" or "reading"
   #filters = {};
   #counts = [];
-  #began = 0;
+  #since = 0; // of the counts
+  #drawing = 0;
   #matched = 0; // since the filters were set
   #seen = 0;
   #timer = 0;
@@ -72,6 +76,7 @@ class Traffic {
       for (const [name, listener] of Object.entries(listeners)) this.live.removeEventListener(name, listener);
       clearInterval(ticking);
       clearTimeout(this.#timer);
+      clearTimeout(this.#drawing);
     };
   }
 
@@ -110,6 +115,7 @@ class Traffic {
     const named = errors.filter(({path}) => path in this.#fields);
     named.forEach((each) => this.#mark(each.path, each.detail));
     if (named.length === 0) this.#mark("topic", detail);
+    this.#tell();
   }
 
   #reset() {
@@ -122,25 +128,27 @@ class Traffic {
     this.#seen += seen;
     this.#matched += matched;
     this.#counts.push({at: performance.now(), seen, matched, shown: rows.length});
-    if (this.#pause !== null) {
-      this.#came += matched;
-      this.#waiting = [...this.#waiting, ...rows].slice(-MOST_ROWS);
-      this.#tellPause();
-    } else {
-      this.#add(rows);
-    }
-    if (this.empty.hidden !== this.#rows.length > 0) this.#tell();
+    this.#waiting = [...this.#waiting, ...rows].slice(-MOST_ROWS);
+    if (this.#pause === null) this.#drawing ||= setTimeout(() => this.#flow(), this.#messages.length > 0 ? DRAW_MS : 0);
+    else this.#came += matched;
+    this.#tellPause();
   }
 
-  /** Show messages above all others; the rows of the oldest are used again. */
-  #add(messages) {
-    const added = messages.slice(-MOST_ROWS).map((message) => {
-      const row = this.#rows.length < MOST_ROWS ? this.#row() : this.#rows.shift();
-      this.#fill(row, message);
-      this.#rows.push(row);
-      return row.node;
-    });
-    this.list.prepend(...added.reverse());
+  /** Show what waits above all others. */
+  #flow() {
+    this.#drawing = 0;
+    if (this.#pause !== null) return;
+    this.#messages = [...this.#waiting.reverse(), ...this.#messages].slice(0, MOST_ROWS);
+    this.#waiting = [];
+    this.#draw(PAGE_ROWS);
+    if (this.empty.hidden !== this.#messages.length > 0) this.#tell();
+  }
+
+  #draw(most) {
+    const count = Math.min(most, this.#messages.length);
+    while (this.#rows.length < count) this.#rows.push(this.#row());
+    for (const {node} of this.#rows.splice(count)) node.remove();
+    this.#rows.forEach((row, place) => this.#fill(row, this.#messages[place]));
   }
 
   #row() {
@@ -148,10 +156,12 @@ class Traffic {
     const body = el("div", {class: "traffic-detail"});
     const row = {cells, body, message: null};
     row.node = el("details", {on: {toggle: () => this.#opened(row)}}, el("summary", {class: "traffic-row"}, cells), body);
+    this.list.append(row.node);
     return row;
   }
 
   #fill(row, message) {
+    if (row.message === message) return;
     const {at, topic, machine_id: machine, category, qos, retain, payload, cut} = message;
     row.message = message;
     row.node.open = false;
@@ -188,6 +198,7 @@ class Traffic {
   /** Wait while somebody reads, so that nothing moves under their eyes; go on once they are back at the top. */
   #read() {
     const {list} = this;
+    if (list.scrollTop + list.clientHeight > list.scrollHeight - 200 && list.scrollTop > 0) this.#draw(this.#rows.length + PAGE_ROWS);
     const isReading = list.scrollTop > 40 || list.querySelector("[open]") !== null || list.querySelector(":focus-visible") !== null;
     if (isReading && this.#pause === null) this.#hold("reading");
     else if (!isReading && this.#pause === "reading") this.#resume();
@@ -203,6 +214,7 @@ class Traffic {
     }
     if ((event.key !== "ArrowDown" && event.key !== "ArrowUp") || at.tagName === "PRE") return;
     const here = at.closest("details");
+    if (here && here === this.list.lastChild) this.#draw(this.#rows.length + PAGE_ROWS);
     const to = event.key === "ArrowDown" ? (here ? here.nextSibling : this.list.firstChild) : here?.previousSibling;
     to?.firstChild.focus();
     event.preventDefault();
@@ -225,20 +237,18 @@ class Traffic {
   }
 
   #resume() {
-    const waiting = this.#waiting;
     this.#pause = null;
-    this.#waiting = [];
     this.#came = 0;
-    this.#add(waiting);
+    this.#flow();
     this.#tell();
   }
 
   #clear() {
-    show(this.list);
-    this.#rows = [];
+    this.#messages = [];
     this.#waiting = [];
     this.#counts = [];
-    this.#began = performance.now();
+    this.#draw(0);
+    this.#since = performance.now();
     this.#came = this.#seen = this.#matched = 0;
     if (this.#pause === "reading") this.#pause = null;
     this.#tell();
@@ -251,10 +261,10 @@ class Traffic {
   #tell() {
     this.#tellPause();
     const isFiltered = Object.keys(this.#filters).length > 0;
-    const held = this.#pause === null ? "" : `Paused${this.#pause === "reading" ? " while you read" : ""}.${this.#came > MOST_ROWS ? ` The newest ${number(MOST_ROWS)} are kept.` : ""} `;
+    const held = this.#pause === null ? "" : `Paused${this.#pause === "reading" ? " while you read" : ""}.${this.#waiting.length === MOST_ROWS ? ` The newest ${number(MOST_ROWS)} are kept.` : ""} `;
     show(this.state, el("strong", {}, held), this.#rate(isFiltered));
-    this.clearButton.disabled = this.#rows.length + this.#waiting.length === 0;
-    const why = this.#rows.length > 0 ? "" : this.#why(isFiltered);
+    this.clearButton.disabled = this.#messages.length + this.#waiting.length === 0;
+    const why = this.#messages.length > 0 ? "" : this.#why(isFiltered);
     this.empty.hidden = why === "";
     write(this.empty, why);
   }
@@ -262,12 +272,12 @@ class Traffic {
   /** Return how many messages of how many are shown. */
   #rate(isFiltered) {
     const now = performance.now();
-    this.#counts = this.#counts.filter(({at}) => now - at < SPAN_MS);
-    const span = Math.min(SPAN_MS, Math.max(1000, now - this.#began)) / 1000;
+    while (this.#counts.length > 0 && now - this.#counts[0].at > SPAN_MS) this.#since = this.#counts.shift().at;
+    const span = Math.max(1000, now - this.#since) / 1000;
     const [seen, matched, shown] = ["seen", "matched", "shown"].map((name) => this.#counts.reduce((sum, each) => sum + each[name], 0) / span);
     const such = isFiltered ? " that match" : "";
-    const said = matched - shown > 0.5 ? `A sample: ${number(shown, 0)} of ${number(matched, 0)} msg/s${such} shown.` : `${number(matched, 1)} msg/s${such}, all shown.`;
-    return isFiltered ? `${said} ${number(seen, 1)} msg/s in all.` : said;
+    const said = matched - shown > 0.5 ? `A sample: ${number(shown, 0)} of ${number(matched, 0)} msg/s${such} shown.` : `${few(matched)} msg/s${such}, all shown.`;
+    return isFiltered ? `${said} ${few(seen)} msg/s in all.` : said;
   }
 
   /** Return why there is nothing to see. */
@@ -275,8 +285,14 @@ class Traffic {
     const {overview, status} = this.live;
     if (status !== "live") return `${status === "lost" ? "The connection to the simulator is lost" : "Connecting to the simulator"}. Messages are shown once it is there.`;
     if (overview && !overview.broker.connected) return `The broker is away, so nothing is delivered: ${overview.broker.last_reason}.`;
+    if (Object.values(this.#wrong).some(({textContent}) => textContent !== "")) return "No message is looked for: a filter is wrong.";
     if (this.#waiting.length > 0) return "Paused. Resume to see what has come.";
     if (isFiltered && this.#seen > 0) return `No message matches these filters; ${number(this.#seen)} have been looked at. Reset the filters to see them.`;
     return "No message has come yet. Each is shown when it is delivered.";
   }
+}
+
+/** Return a rate with a digit after the point where it is small. */
+function few(rate) {
+  return number(rate, rate < 9.95 && rate > 0 ? 1 : 0);
 }

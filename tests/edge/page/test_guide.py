@@ -17,13 +17,19 @@ from tests.support.processes.walkthrough import sections
 TEXTS: Final = (ROOT / "edge/page/files/guide_exercises.js").read_text("utf-8")
 PAGE: Final = (ROOT / "docs/sandbox.md").read_text("utf-8")
 RAW: Final = re.compile(r"raw`([^`]*)`")
-EXERCISES: Final = re.split(r"^    number: (\d+),\n", TEXTS.split("export const CONCEPTS")[0], flags=re.MULTILINE)[1:]
+EXERCISES: Final = re.split(r'^    title: "(.*)",\n', TEXTS.split("export const CONCEPTS")[0], flags=re.MULTILINE)[1:]
+WORDS: Final = {f"${{{name}}}": text for name, text in re.findall(r'^const (\w+) = "(.*)";$', TEXTS, re.MULTILINE)}
 TITLES: Final = [each for each in sections("docs/sandbox.md") if each[0].isdigit()]
 
 
 def of(number: int) -> str:
     """What the guide has of an exercise."""
-    return EXERCISES[EXERCISES.index(str(number)) + 1]
+    return EXERCISES[2 * number - 1]
+
+
+def commands_in(text: str) -> list[str]:
+    """The commands in a text of the guide, with the names in them replaced by what they stand for."""
+    return [re.sub(r"\$\{\w+\}", lambda found: WORDS[found[0]], each) for each in RAW.findall(text)]
 
 
 def facts_of(number: int) -> list[str]:
@@ -41,9 +47,7 @@ def concepts() -> dict[str, list[str]]:
 
 def test_the_guide_has_the_ten_exercises_of_the_page() -> None:
     """With their numbers and titles, in their order."""
-    numbered = zip(EXERCISES[::2], re.findall(r'^    title: "(.*)",$', TEXTS, re.MULTILINE), strict=True)
-
-    assert [f"{number} {title}" for number, title in numbered] == TITLES
+    assert [f"{number} {title}" for number, title in enumerate(EXERCISES[::2], 1)] == TITLES
     assert len(TITLES) == 10
 
 
@@ -52,14 +56,14 @@ def test_commands_are_those_of_the_page(title: str) -> None:
     """Each block, to the character."""
     commands = [block.text for block in sections("docs/sandbox.md")[title] if block.language == "bash"]
 
-    assert RAW.findall(of(int(title.split(maxsplit=1)[0]))) == commands
+    assert commands_in(of(int(title.split(maxsplit=1)[0]))) == commands
 
 
 def test_a_terminal_begins_as_on_the_page() -> None:
     """The environment, and the port."""
     (beginning,) = (block.text for block in sections("docs/sandbox.md")["Start"] if "export" in block.text)
 
-    assert RAW.findall(TEXTS)[0] == beginning
+    assert commands_in(TEXTS)[0] == beginning
 
 
 def test_the_devices_are_those_of_the_sandbox() -> None:
