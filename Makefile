@@ -10,7 +10,7 @@ TYPED := app.py messages.py setup.py edgemqttsim plant edge cli sandbox tools te
 RUN_REQUIREMENTS := requirements.txt sandbox/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run sandbox top check-plant test test-thorough test-image bench bench-plants bench-fleet bench-connections bench-year laws soak fuzz fuzz-api chaos image lint types check clean
+.PHONY: help run sandbox top check-plant test test-thorough test-image bench bench-plants bench-fleet bench-connections bench-page bench-year laws soak fuzz fuzz-api chaos image lint types check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,10 @@ bench-fleet: $(VENV)/.dev ## Measure a fleet of sensors that is scaled; result: 
 bench-connections: $(VENV)/.dev ## Measure a connection for each of 10,000 machines; result: docs/load-testing.md; quick: ARGS="--scale 0.02 --no-page"
 	@sh tests/setup_mosquitto.sh
 	@$(VENV)/bin/python -m benchmarks.storms $(ARGS)
+
+bench-page: $(VENV)/.dev ## Measure what viewers of the page cost a plant of 10,000 machines; memory: ARGS="--minutes 60"; quick: ARGS="--scale 0.05"
+	@sh tests/setup_mosquitto.sh
+	@$(VENV)/bin/python -m benchmarks.viewers $(ARGS)
 
 bench-year: $(VENV)/.dev ## Simulate a year of each energy machine; figures: docs/energy.md; quick: ARGS="--days 30 energy_pump"
 	@$(VENV)/bin/python -m benchmarks.year $(ARGS)

@@ -357,7 +357,7 @@ def printed(block: str) -> str:
 def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is shown of embedding, of shards put together, and of schemas, runs as it stands."""
     monkeypatch.chdir(ROOT)
-    elsewhere = ("rows.jsonl", "pandas", "urllib")  # these have tests of their own
+    elsewhere = ("rows.jsonl", "pandas", "urllib", "websockets")  # these have tests of their own
     examples = [printed(block) for block in blocks("python") if not any(word in block for word in elsewhere)]
 
     assert "messages, the first: {" in examples[0]

@@ -1,4 +1,7 @@
-"""docs/sandbox.md: its exercises are done at the embedded broker of `make sandbox`, and at mosquitto with its rules."""
+"""docs/sandbox.md: its exercises are done at the embedded broker of `make sandbox`, and at mosquitto with its rules.
+
+After each of them the facts by which the page's guide ticks it have happened, and none of them before.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import httpx
 import orjson
 import pytest
 
 from cli.demo_broker import read_demo_broker
 from tests.conftest import require_mosquitto
+from tests.edge.page.test_guide import facts_of
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.mosquitto import Mosquitto
 from tests.support.brokers.plugin import program, why_unavailable
 from tests.support.brokers.scenes import Pod
 from tests.support.processes.daemon import ROOT, DaemonProcess
+from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 from tests.support.processes.walkthrough import PYTHON, Block, Walkthrough, not_in, sections
 
@@ -90,13 +96,15 @@ class Student(Walkthrough):
 class Done(NamedTuple):
     """The exercises at one broker.  wrong: what differs from the page.  outputs: of each command, by heading.
 
-    log: of the simulator.  broker_log: of a broker that has its own.
+    log: of the simulator.  broker_log: of a broker that has its own.  facts: how often what had happened on the wire
+    after each exercise, by heading.
     """
 
     wrong: Mapping[str, list[str]]
     outputs: Mapping[str, list[str]]
     log: str
     broker_log: str = ""
+    facts: Mapping[str, Mapping[str, int]] = {}
 
     def of(self, number: int) -> str:
         """The outputs of an exercise."""
@@ -111,10 +119,11 @@ class Done(NamedTuple):
         return [each for each in found if each]
 
 
-def do(student: Student, titles: tuple[str, ...], log: Callable[[], str]) -> Done:
+def do(student: Student, titles: tuple[str, ...], log: Callable[[], str], http_port: int) -> Done:
     """Do the exercises with these headings in their order."""
     wrong: dict[str, list[str]] = {}
     outputs: dict[str, list[str]] = {}
+    facts: dict[str, Mapping[str, int]] = {}
     for title, blocks in SECTIONS.items():
         if title.startswith(titles):
             wrong[title], outputs[title] = [], []
@@ -122,15 +131,22 @@ def do(student: Student, titles: tuple[str, ...], log: Callable[[], str]) -> Don
                 wrong[title] += student.follow([block])
                 if block.language == "text":
                     outputs[title].append(student.output)
-    return Done(wrong, outputs, log())
+            facts[title] = happened(http_port)
+    return Done(wrong, outputs, log(), facts=facts)
 
 
-def make_line(folder: Path) -> list[str]:
+def happened(http_port: int) -> dict[str, int]:
+    """How often each fact has happened on the wire."""
+    seen = httpx.get(f"http://localhost:{http_port}/api/v1/wire", trust_env=False).json()
+    return {name: fact["count"] for name, fact in seen["facts"].items()}
+
+
+def make_line(folder: Path, http_port: int) -> list[str]:
     """What `make sandbox` runs, as arguments of app.py, with a plant that has no faults by chance."""
     shutil.copytree(ROOT / "scenarios", folder / "scenarios")
     plant = folder / "scenarios" / "sandbox.yaml"
     plant.write_text(plant.read_text().replace("&often 0.2", "&often 8760"))
-    given = "ARGS=--log-level debug --http-port 0 --seed 1 --reload-seconds 0.2"
+    given = f"ARGS=--log-level debug --http-port {http_port} --seed 1 --reload-seconds 0.2"
     shown = subprocess.run(
         ["make", "-n", "--no-print-directory", "sandbox", given], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -139,16 +155,18 @@ def make_line(folder: Path) -> list[str]:
 
 def at_the_embedded_broker(folder: Path) -> Done:
     """All exercises, with `make sandbox`."""
-    with DaemonProcess(*make_line(folder), directory=folder) as simulator:
+    http_port = free_port()
+    with DaemonProcess(*make_line(folder, http_port), directory=folder) as simulator:
         port = int(simulator.says(r"MQTT +localhost:(\d+)", 30)[1])
         simulator.says("all machines are connected", 30)
         student = Student(folder, port, lambda: simulator.log, lambda: None)
-        return do(student, ("Start", "6 ", "7 ", *AT_BOTH), lambda: simulator.log)
+        return do(student, ("Start", "6 ", "7 ", *AT_BOTH), lambda: simulator.log, http_port)
 
 
 def at_mosquitto(folder: Path, credentials: Credentials) -> Done:
     """The exercises that show the same, with the rules as `acl_file`; the devices log in by K8S-SAT."""
-    line = make_line(folder)
+    http_port = free_port()
+    line = make_line(folder, http_port)
     own = line[line.index("--message-config-path") :]
     pod = Pod(credentials, folder)
     pod.rotate()
@@ -159,7 +177,7 @@ def at_mosquitto(folder: Path, credentials: Credentials) -> Done:
         simulator = stack.enter_context(DaemonProcess("run", *login, *own, directory=folder))
         simulator.says("all machines are connected", 30)
         student = Student(folder, broker.ports["plain"], lambda: simulator.log, pod.rotate)
-        done = do(student, AT_BOTH, lambda: simulator.log)
+        done = do(student, AT_BOTH, lambda: simulator.log, http_port)
         witness = "bad-actor --witness-client-id w --witness-username dashboard --witness-password-file"
         command = f"python app.py {witness} scenarios/sandbox/dashboard.password"
         wrong = {"bad-actor": student.follow([Block("bash", command)])}
@@ -178,7 +196,13 @@ def rules_of(folder: Path) -> dict[str, object]:
     rules.write_text("".join(f"{line.strip()}\n" for line in acl.splitlines()) + devices)
     passwords.write_text("".join(f"{name}:{word}\n" for name, word in users.items()))
     subprocess.run([program("mosquitto_passwd"), "-U", str(passwords)], check=True)
-    return {"acl_file": rules, "password_file": passwords, "max_queued_messages": 10_000, "log_type": "all"}
+    return {
+        "acl_file": rules,
+        "password_file": passwords,
+        "max_queued_messages": 10_000,
+        "max_inflight_messages": 5,
+        "log_type": "all",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -276,3 +300,32 @@ def test_the_password_files_have_the_passwords_of_the_users() -> None:
     files = {each.stem: each.read_text().strip() for each in BROKER.parent.glob("*.password")}
 
     assert files == users
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_an_exercise_is_ticked_once_it_is_done(all_done: Mapping[str, Future[Done]], number: int) -> None:
+    """Each of its facts has happened after it."""
+    facts = all_done[EMBEDDED].result().facts
+    (after,) = (found for title, found in facts.items() if title.startswith(f"{number} "))
+
+    assert [name for name in facts_of(number) if not after[name]] == []
+
+
+@pytest.mark.parametrize("number", range(2, 11))
+def test_no_exercise_is_ticked_by_those_before_it(all_done: Mapping[str, Future[Done]], number: int) -> None:
+    """Except that of tokens, which the devices renew by themselves."""
+    facts = all_done[EMBEDDED].result().facts
+    (before,) = (found for title, found in facts.items() if title.startswith(f"{number - 1} "))
+    open_facts = [name for name in facts_of(number) if not before[name]]
+
+    assert bool(open_facts) is (number not in {7, 8})
+
+
+def test_at_another_broker_only_the_own_connection_is_known(all_done: Mapping[str, Future[Done]]) -> None:
+    """Its connects, acknowledgements, renewals and commands, and nothing of other clients."""
+    require_mosquitto()
+    facts = all_done[MOSQUITTO].result().facts
+
+    last = facts[max(facts, key=[*facts].index)]
+    assert last.keys() == {"connected", "qos_1", "auth_renewed", "command"}
+    assert all(last.values())

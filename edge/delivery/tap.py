@@ -31,7 +31,7 @@ _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 _NO, _BY_PAYLOAD, _YES = range(3)
 
 NoteMessage = Callable[["About", bytes], None]
-"""Takes a message that is not the plant's, with what is said of it and its payload."""
+"""Takes a message that is not the plant's, with its description and its payload."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +119,7 @@ class _Watch:
         return known == _YES or (known == _BY_PAYLOAD and self._bytes_of_text in payload.lower())
 
     def _first_look(self, about: About) -> int:
-        """Return what can be told of a message without its payload."""
+        """Return what is known of a message without its payload."""
         query = self._query
         pairs = (
             (query.category, about.category),
@@ -164,7 +164,7 @@ class Tap:
             self._show([(about, payload)])
 
     def pull(self, query: TrafficQuery, after: int | None, limit: int) -> TrafficBatch:
-        """Return what was delivered since a batch, or since the first pull; raises Busy where too much is looked for.
+        """Return what was delivered since a batch, or since the first pull; raises Busy where there are too many.
 
         after: the position of the batch; one that is not known any more counts as None.
         """

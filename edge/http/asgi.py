@@ -78,7 +78,8 @@ class Outermost:
         except ClientDisconnect:
             log.debug("%s %s: the caller has gone before its request was whole", scope["method"], scope["path"])
         except Exception as error:
-            log.error("%s %s: %s: %s", scope["method"], scope["path"], type(error).__name__, error)  # noqa: TRY400
+            what = scope.get("method", "WebSocket"), scope["path"]
+            log.error("%s %s: %s: %s", *what, type(error).__name__, error)  # noqa: TRY400
             log.debug("internal error", exc_info=error)
             if not begun:
                 await refused(scope["path"], 500, "Internal Server Error")(scope, receive, send)
@@ -95,6 +96,8 @@ class Outermost:
         self._started = 0
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            return await self._app(scope, receive, send)
         try:
             scope = _in_origin_form(scope)
         except ValueError:
@@ -150,6 +153,8 @@ class CrossOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; a preflight is answered with the methods of its path."""
+        if scope["type"] == "websocket":  # which knows no CORS: whoever serves it looks at the origin
+            return await self._app(scope, receive, send)
         asked = Headers(scope=scope)
         origin = asked.get("origin")
         is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in asked
@@ -162,7 +167,7 @@ class CrossOrigin:
                     headers.update(dict(_permission(origin, headers, is_preflight=is_preflight)))
             await send(message)
 
-        await self._app(scope, receive, marking_send)
+        return await self._app(scope, receive, marking_send)
 
 
 def _permission(origin: str, headers: MutableHeaders, *, is_preflight: bool) -> Iterable[tuple[str, str]]:

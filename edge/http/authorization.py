@@ -59,9 +59,9 @@ def _require_local(request: Request) -> None:
     origin = headers.get("origin")
     local = (
         request.client is not None
-        and _is_loopback(request.client.host)
-        and _is_loopback(_host_of("//" + headers.get("host", "")))
-        and (origin is None or _is_loopback(_host_of(origin)))
+        and is_loopback(request.client.host)
+        and is_loopback(_host_of("//" + headers.get("host", "")))
+        and (origin is None or is_loopback(_host_of(origin)))
         and not any(name in headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
     )
     if not local:
@@ -75,7 +75,8 @@ def _host_of(url: str) -> str:
         return ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, by name or address."""
     if host == "localhost":
         return True
     try:

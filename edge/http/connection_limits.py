@@ -127,8 +127,8 @@ class Connection(H11Protocol):
         self.transport.abort()
 
     def _should_upgrade(self) -> bool:
-        """Return False; uvicorn would log two warnings for each request to upgrade."""
-        return False
+        """Return whether it is to become a WebSocket; uvicorn would log two warnings for each where there are none."""
+        return self.ws_protocol_class is not None and self._get_upgrade() == b"websocket"
 
 
 def abort_overdue(connections: Iterable[object]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,6 +15,9 @@ from edge.http.connection_limits import Connection, Limits, abort_overdue
 from edge.http.listening import BACKLOG, listen_on_one_of, url_of
 
 _LONGEST_HEAD_BYTES: Final = 32 * 1024
+_MOST_WEBSOCKET_BYTES: Final = 32 * 1024
+"""Of a message over a WebSocket."""
+_HEARTBEAT_SECONDS: Final = 20.0
 
 
 class Server:
@@ -22,6 +25,7 @@ class Server:
 
     host: a name means all its addresses.  port: 0 lets the system choose; `port` is then its choice.
     further_ports: how many of the following ports are tried where it is taken.
+    websocket: makes the protocol of connections that are upgraded, under the limits; None where none is.
     """
 
     def __init__(
@@ -31,6 +35,7 @@ class Server:
         port: int,
         further_ports: int = 0,
         limits: Limits = Limits(),  # noqa: B008 - fixed
+        websocket: Callable[[Limits], Any] | None = None,
     ) -> None:
         self._sockets = listen_on_one_of(host, range(port, port + further_ports + 1))
         self.port: int = self._sockets[0].getsockname()[1]
@@ -38,9 +43,14 @@ class Server:
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                # The pure Python parser, no web sockets, no lifespan: leaving these out saves memory.
+                # The pure Python parser, no lifespan, web sockets only where asked for: leaving these out saves memory.
                 http=cast("type[asyncio.Protocol]", partial(Connection, limits)),
-                ws="none",
+                ws="none" if websocket is None else websocket(limits),
+                ws_max_size=_MOST_WEBSOCKET_BYTES,
+                # What is small on the wire must not be large in memory.
+                ws_per_message_deflate=False,
+                ws_ping_interval=_HEARTBEAT_SECONDS,
+                ws_ping_timeout=_HEARTBEAT_SECONDS,
                 lifespan="off",
                 interface="asgi3",
                 log_config=None,

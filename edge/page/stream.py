@@ -95,6 +95,7 @@ class _Viewer:
                 beat = await self._wait()
                 # Sends nothing, but returns only when what was sent before has been taken.
                 await self._send(_body(b""))
+                self._news.clear()
                 if is_gone() or any(feed.is_closed for feed in self._places):
                     return
                 if events := self._new_events() or beat:
@@ -107,7 +108,6 @@ class _Viewer:
                 await self._news.wait()
         except TimeoutError:
             return _HEARTBEAT
-        self._news.clear()
         return b""
 
     def _new_events(self) -> bytes:

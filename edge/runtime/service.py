@@ -177,15 +177,16 @@ class Service:
             registry=context.registry,
             began=self._reloader.status().last_success,
             max_devices=settings.fleet_max_devices,
+            origins=settings.cors_origins,
             wire=wire,
         )
         add_api(app, api)
-        add_profile(app, api, settings.http_compat)
+        profile = add_profile(app, api, settings.http_compat)
         hub = self._hub = Hub(self._page_context(context.patience_seconds, wire))
         add_page(app, hub, self._backend)
         outermost = CrossOrigin(served(app), settings.cors_origins) if settings.cors_origins else served(app)
         further = FURTHER_PORTS if self._may_move else 0
-        server = Server(traced(outermost), settings.http_host, settings.http_port, further)
+        server = Server(traced(outermost), settings.http_host, settings.http_port, further, websocket=profile.websocket)
         if server.port != settings.http_port:
             log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
         compat = settings.http_compat
@@ -194,6 +195,8 @@ class Service:
             "HTTP on %s: the page at /, and /metrics /livez /readyz /healthz /oee /anomalies /docs%s", server.url, also
         )
         self._tasks.start("http", server.run())
+        if profile.run is not None:
+            self._tasks.start("compat", profile.run())
         self._tasks.start("page", hub.run())
         return server
 

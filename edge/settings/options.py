@@ -262,7 +262,7 @@ class Options(BaseModel):
     http_compat: Annotated[HttpCompat, LOWER, Option(_HTTP)] = Field(
         HttpCompat.NONE,
         description="Answer the calls of another simulator as well, and take its variables: `enms` is an energy plant, "
-        "`fleet` a fleet of sensors.",
+        "`fleet` a fleet of sensors, `vf` the WebSocket of an MQTT sandbox.",
     )
     fleet_max_devices: Annotated[int, Field(ge=1, le=1_000_000), Option(_HTTP, ("SIMULATION_MAX_DEVICES",))] = Field(
         10_000, description="With HTTP_COMPAT=fleet: the most devices that /start and /scale give; more are cut to it."

@@ -58,6 +58,14 @@ PROFILES: Final[Mapping[HttpCompat, Profile]] = {
             ]
         ),
     ),
+    HttpCompat.VF: Profile(
+        aliases={
+            "mqtt_broker": ("VF_BROKER_HOST",),
+            "mqtt_port": ("VF_BROKER_PORT",),
+            "mqtt_keep_alive": ("VF_KEEPALIVE",),
+            "mqtt_topic_prefix": ("VF_BASE_TOPIC",),
+        },
+    ),
 }
 """The profiles that change options, by the value of HTTP_COMPAT."""
 

@@ -81,6 +81,7 @@ class HttpCompat(StrEnum):
     NONE = "none"
     ENMS = "enms"
     FLEET = "fleet"
+    VF = "vf"
 
 
 class LogFormat(StrEnum):

@@ -132,7 +132,7 @@ async def test_the_demo_is_as_the_shipped_file_says() -> None:
         assert facts["clients"] == f"localhost:{plain}"
         async with connected(plain) as (client, connack):
             assert isinstance(connack, ConnAckPacket)
-            assert connack.receive_max == 20
+            assert connack.receive_max == 5
             for number, topic in enumerate(("classroom/a", "factory/state/press", "factory/commands/a/press"), start=1):
                 client.send(message(number, topic))
             assert [int((await client.receive(PubAckPacket)).reason_code) for _ in range(3)] == [0x10, 0x87, 0x87]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -24,6 +24,7 @@ class ApiContext:
     authorize: raises HTTPException unless the caller may change things.
     registry: the metrics.  began: when the process began, in Unix seconds, if known.
     max_devices: the most machines that the calls of HTTP_COMPAT=fleet give.
+    origins: those of web pages that may read the answers.
     wire: what has happened on the wire as the embedded broker saw it, or None for another broker.
     """
 
@@ -38,4 +39,5 @@ class ApiContext:
     registry: CollectorRegistry
     began: float | None
     max_devices: int
+    origins: Collection[str] = ()
     wire: Callable[[], Mapping[str, object]] | None = None

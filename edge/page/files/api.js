@@ -1,15 +1,14 @@
 /** Calls of the control API. A token is kept in this module's memory, and nowhere else. */
 
 const ROOT = new URL("../", import.meta.url);
-const PLACES = ["path", "pointer", "parameter"];
 let token = "";
 let askForToken = null;
 
 /** An answer that is no success, as problem details (RFC 9457). status: 0 where there was no answer. */
 export class ApiError extends Error {
-  constructor(status, title, detail, errors = []) {
-    super(detail || title);
-    Object.assign(this, {name: "ApiError", status, title, detail: detail || title, errors});
+  constructor(status, title, detail = title, errors = []) {
+    super(detail);
+    Object.assign(this, {name: "ApiError", status, title, detail, errors});
   }
 }
 
@@ -31,21 +30,20 @@ export async function getText(path) {
 /** Send a body: an object as JSON, or a text. Returns the answer: JSON as an object, anything else as text. */
 export async function send(method, path, body, contentType, headers = {}) {
   const isText = typeof body === "string";
-  const content = body === undefined || body === null ? undefined : isText ? body : JSON.stringify(body);
-  const type = contentType ?? (isText ? "text/plain; charset=utf-8" : "application/json");
-  const wanted = content === undefined ? headers : {"Content-Type": type, ...headers};
-  const answer = await answered(method, path, {headers: wanted, body: content});
+  const type = {"Content-Type": contentType ?? (isText ? "text/plain; charset=utf-8" : "application/json")};
+  const content = isText ? body : JSON.stringify(body);
+  const answer = await answered(method, path, {headers: content === undefined ? headers : {...type, ...headers}, body: content});
   return (answer.headers.get("Content-Type") ?? "").includes("json") ? answer.json() : answer.text();
 }
 
-/** Execute a command, once, however often the request is sent. Returns {at, answer}. */
+/** Execute a command, once, however often a request with this key is sent. Returns {at, answer}. */
 export async function command(body, key = newKey()) {
   return send("POST", "/api/v1/commands", body, "application/json", {"Idempotency-Key": key});
 }
 
 /** Return a new Idempotency-Key. */
 export function newKey() {
-  return [...crypto.getRandomValues(new Uint32Array(4))].map((each) => each.toString(16).padStart(8, "0")).join("-");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
 /** Set the bearer token; an empty text forgets it. */
@@ -58,44 +56,42 @@ export function hasToken() {
   return token !== "";
 }
 
-/** Set who asks for a token: a function that resolves to whether one was given. It is handed what the API says. */
+/** Set who asks for a token where a call is refused without: a function that resolves to whether one was given. */
 export function whenTokenIsNeeded(ask) {
   askForToken = ask;
 }
 
-/** Return the error that an answer is. */
+/** Return the error that an answer is: its problem details, or the text of a proxy perhaps. */
 export async function errorOf(answer) {
   const text = await answer.text().catch(() => "");
-  let found = null;
+  let found = {};
   try {
-    found = JSON.parse(text);
+    found = Object(JSON.parse(text));
   } catch {
-    // not problem details: a line of text, of a proxy perhaps
+    found = {detail: text.slice(0, 300).trim() || undefined};
   }
-  if (typeof found !== "object" || found === null) found = {detail: text.slice(0, 300).trim()};
   const errors = Array.isArray(found.errors) ? found.errors.map(placed) : [];
   return new ApiError(answer.status, found.title ?? (answer.statusText || `HTTP ${answer.status}`), found.detail, errors);
 }
 
 function placed(error) {
-  const place = PLACES.map((name) => error[name]).find((each) => typeof each === "string") ?? null;
-  return {...error, path: place, detail: error.detail ?? error.rule ?? ""};
+  return {...error, path: error.path ?? error.pointer ?? error.parameter ?? null, detail: error.detail ?? error.rule ?? ""};
 }
 
 async function answered(method, path, options) {
   for (;;) {
     const used = token;
-    const answer = await fetched(method, path, options, used);
+    const answer = await fetched(method, path, options);
     if (answer.ok) return answer;
     const error = await errorOf(answer);
     if (answer.status !== 401 || askForToken === null) throw error;
-    if (token === used && !(await askForToken(error))) throw error;
+    if (token === used && !(await askForToken())) throw error;
   }
 }
 
-async function fetched(method, path, options, used) {
+async function fetched(method, path, options) {
   const headers = {Accept: "application/json, */*;q=0.5", ...options.headers};
-  if (used !== "" && method !== "GET") headers.Authorization = `Bearer ${used}`;
+  if (token !== "" && method !== "GET") headers.Authorization = `Bearer ${token}`;
   try {
     return await fetch(address(path), {...options, method, headers, credentials: "omit", cache: "no-store"});
   } catch {

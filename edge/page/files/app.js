@@ -1,4 +1,4 @@
-/** The shell of the page: routes, header, the state of the stream, and the token field. */
+/** The shell of the page: its routes, and the views that they lead to. */
 
 import * as api from "./api.js";
 import {el, set, show, write} from "./dom.js";
@@ -15,8 +15,10 @@ const VIEWS = [
 ];
 const main = document.getElementById("main");
 const live = new Live();
-const shown = {hash: null, cleanup: null, turn: 0};
+let hash = null;
+let cleanup = null;
 
+/** Have a screen reader say a text, also twice the same. */
 function announce(text) {
   const region = document.getElementById("announcements");
   write(region, "");
@@ -27,11 +29,10 @@ function navigate(path) {
   location.hash = path.startsWith("#") ? path : `#/${path.replace(/^\/+/, "")}`;
 }
 
-/** Return what an address of the page means: "#/machines/A%201?state=idle" is machines, "A 1", and its parameters. */
-function route(hash) {
-  const [place, query = ""] = hash.replace(/^#?\/?/, "").split("?", 2);
-  const [path, ...rest] = place.split("/");
-  return {path, argument: rest.length === 0 || rest[0] === "" ? null : decoded(rest.join("/")), query: new URLSearchParams(query)};
+/** Return what an address means: "#/machines/A%201?state=idle" is machines, "A 1", and its parameters. */
+function route(address) {
+  const [, path, argument = "", query = ""] = /^#?\/?([^/?]*)\/?([^?]*)\??(.*)$/s.exec(address);
+  return {path, argument: decoded(argument) || null, query: new URLSearchParams(query)};
 }
 
 function decoded(text) {
@@ -43,80 +44,56 @@ function decoded(text) {
 }
 
 async function go() {
-  const hash = location.hash;
-  if (hash === shown.hash) return;
-  const isFirst = shown.hash === null;
-  const {path, argument, query} = route(hash);
+  if (location.hash === hash) return;
+  const isFirst = hash === null;
+  const {path, argument, query} = route((hash = location.hash));
+  const here = hash;
   const entry = VIEWS.find((each) => each.path === path);
-  const turn = ++shown.turn;
-  shown.hash = hash;
   leave();
-  mark(entry);
+  for (const link of document.querySelectorAll("#views a")) {
+    set(link, "aria-current", entry && route(link.hash).path === path ? "page" : null);
+  }
   const root = el("div", {class: "view"});
   show(main, root);
-  await mount(root, entry, {live, api, navigate, announce, query}, argument, turn);
-  if (turn !== shown.turn) return;
-  const heading = headed(root, entry);
+  try {
+    if (!entry) throw new Error("There is no such view.");
+    const {view} = await import(entry.file);
+    if (here !== hash) return;
+    cleanup = view.mount(root, {live, api, navigate, announce, query}, argument);
+  } catch (error) {
+    if (here !== hash) return;
+    const again = el("button", {type: "button", on: {click: () => location.reload()}}, "Load the page again");
+    const more = entry ? again : el("a", {href: "#/"}, "To the overview");
+    show(root, el("div", {class: "notice bad", role: "alert"}, el("p", {}, entry ? `${entry.title} cannot be shown: ${error.message}` : error.message), el("p", {}, more)));
+  }
+  const heading = headed(root, entry?.title ?? "Not found");
   document.title = `${heading.textContent} – edgemqttsim`;
   if (!isFirst) heading.focus();
 }
 
 function leave() {
   try {
-    shown.cleanup?.();
+    cleanup?.();
   } catch (error) {
     console.error(error);
   }
-  shown.cleanup = null;
+  cleanup = null;
   live.watch();
 }
 
-async function mount(root, entry, context, argument, turn) {
-  if (!entry) {
-    show(root, notice("There is no such view.", el("a", {href: "#/"}, "To the overview")));
-    return;
-  }
-  set(main, "aria-busy", "true");
-  try {
-    const {view} = await import(entry.file);
-    if (turn === shown.turn) shown.cleanup = view.mount(root, context, argument) ?? null;
-  } catch (error) {
-    console.warn(error);
-    if (turn === shown.turn) show(root, notice(`${entry.title} cannot be shown: ${error.message}`, again()));
-  }
-  if (turn === shown.turn) set(main, "aria-busy", null);
-}
-
 /** Return the view's only h1; a view that has none gets one that screen readers find. */
-function headed(root, entry) {
-  const found = root.querySelector("h1") ?? el("h1", {class: "visually-hidden"}, entry?.title ?? "Not found");
+function headed(root, title) {
+  const found = root.querySelector("h1") ?? el("h1", {class: "visually-hidden"}, title);
   if (!found.isConnected) root.prepend(found);
   set(found, "tabindex", "-1");
   return found;
 }
 
-function mark(entry) {
-  for (const link of document.querySelectorAll("#views a")) {
-    set(link, "aria-current", route(link.hash).path === entry?.path ? "page" : null);
-  }
-}
-
-function notice(text, more) {
-  return el("div", {class: "notice bad", role: "alert"}, el("p", {}, text), el("p", {}, more));
-}
-
-function again() {
-  return el("button", {type: "button", on: {click: () => location.reload()}}, "Load the page again");
-}
-
-show(
-  document.getElementById("views"),
-  VIEWS.map(({path, title}) => el("li", {}, el("a", {href: `#/${path}`}, title))),
-);
+show(document.getElementById("views"), VIEWS.map(({path, title}) => el("li", {}, el("a", {href: `#/${path}`}, title))));
 header(live, announce);
 addEventListener("hashchange", go);
 document.getElementById("skip").addEventListener("click", (event) => {
-  event.preventDefault();
+  event.preventDefault(); // the address stays the view's
   main.focus();
 });
 live.start();

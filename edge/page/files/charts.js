@@ -1,18 +1,19 @@
 /** Small charts as SVG: each draws itself at most once a frame, keeps at most 15 minutes, and is told as text too. */
 
-import {el, set, svg, write} from "./dom.js";
-import {NONE, number, percent, seconds, words} from "./format.js";
+import {el, keyed, set, svg, write} from "./dom.js";
+import {number, percent, seconds, words} from "./format.js";
 
 const KEPT_MS = 15 * 60 * 1000;
 const FAULTED = /fault|fail|error|crash|alarm|emergency|broken|offline/i;
 const ROLES = {stopped: "stopped", planned_stop: "planned", waiting: "waiting", blocked: "waiting", starved: "waiting"};
+const LEAST = 24; // points of a line that fill its width
+const isNumber = Number.isFinite;
 let ids = 0;
 
 /** Return the CSS class of a state, by its role. producing: the state in which a machine of the type produces. */
 export function stateClass(state, producing) {
-  if (state !== null && state !== undefined && state === producing) return "state-producing";
-  const role = ROLES[state] ?? (FAULTED.test(state ?? "") ? "faulted" : "other");
-  return `state-${role}`;
+  if (state && state === producing) return "state-producing";
+  return `state-${ROLES[state] ?? (FAULTED.test(state ?? "") ? "faulted" : "other")}`;
 }
 
 /** Return a small progress bar; its `update(share, label)` changes it. */
@@ -29,55 +30,55 @@ export function bar(share, label) {
 
 /** Return a line without axes of equally spaced values. */
 export function sparkline({label, unit = ""}) {
-  const line = svg("path", {class: "spark-line"});
-  const area = svg("path", {class: "spark-area"});
+  const [area, line] = [svg("path", {class: "spark-area"}), svg("path", {class: "spark-line"})];
   const node = svg("svg", {class: "spark", viewBox: "0 0 180 40", preserveAspectRatio: "none", role: "img"}, area, line);
-  const draw = onceAFrame((values) => {
-    const found = values.filter(isNumber);
-    const top = Math.max(...found, 0) || 1;
-    const points = values.map((value, place) => (isNumber(value) ? [place + 180 - values.length, 38 - (value / top) * 34] : null));
-    set(line, "d", path(points));
-    set(area, "d", areas(points));
-    set(node, "aria-label", told(label, unit, found));
+  const update = onceAFrame((kept = []) => {
+    const values = kept.slice(kept.findIndex(isNumber));
+    const top = Math.max(...values.filter(isNumber), 0) || 1;
+    const step = 180 / Math.max(LEAST, values.length - 1);
+    const found = runs(values.map((value, place) => [180 - (values.length - 1 - place) * step, isNumber(value) ? 38 - (value / top) * 34 : null]));
+    set(line, "d", found.map((run) => `M${run.join("L")}`).join(""));
+    set(area, "d", found.map((run) => `M${run[0].split(" ")[0]} 40L${run.join("L")}V40Z`).join(""));
+    set(node, "aria-label", told(label, unit, values));
   });
-  set(node, "aria-label", `${label}: no values yet`);
-  return {node, update: (values) => draw([...(values ?? [])])};
+  set(node, "aria-label", told(label, unit, []));
+  return {node, update};
 }
 
 /** Return a chart of a value over time, with its limits as a band and its set point as a line. */
 export function lineChart({label, unit = "", limits = null, setPoint = null}) {
-  const parts = {
-    band: svg("rect", {class: "chart-band", x: 0, width: 600}),
-    setPoint: svg("path", {class: "chart-set-point"}),
-    line: svg("path", {class: "chart-line"}),
-  };
-  const drawn = svg("svg", {viewBox: "0 0 600 120", preserveAspectRatio: "none", "aria-hidden": "true"}, ...Object.values(parts));
+  const band = svg("rect", {class: "chart-band", x: 0, width: 600});
+  const [wanted, line] = [svg("path", {class: "chart-set-point"}), svg("path", {class: "chart-line"})];
+  const drawn = svg("svg", {viewBox: "0 0 600 120", preserveAspectRatio: "none", "aria-hidden": "true"}, band, wanted, line);
   const texts = ["top", "bottom", "from", "to"].map((place) => el("span", {class: `chart-${place}`}));
-  const summary = el("span", {class: "visually-hidden"}, `${label}: no values yet`);
-  const node = el("div", {class: "chart"}, drawn, texts, summary);
+  const summary = el("span", {class: "visually-hidden"});
   const kept = {points: [], limits, setPoint};
 
   const draw = onceAFrame(() => {
-    const {points} = kept;
+    const {points, setPoint: aim} = kept;
+    const [lowest, highest] = kept.limits ?? [];
+    write(summary, told(label, unit, points.map((each) => each[1])));
     if (points.length === 0) return;
     const end = points.at(-1)[0];
     const span = Math.max(60000, end - points[0][0]);
-    const [low, high] = extent(points.map((each) => each[1]).concat(kept.setPoint ?? []).filter(isNumber));
+    const [low, high] = extent([aim, ...points.map((each) => each[1])].filter(isNumber));
     const y = (value) => Math.max(-10, Math.min(130, 114 - ((value - low) / (high - low)) * 108));
-    set(parts.line, "d", path(points.map(([at, value]) => (isNumber(value) ? [600 - ((end - at) / span) * 600, y(value)] : null))));
-    set(parts.setPoint, "d", isNumber(kept.setPoint) ? `M0 ${y(kept.setPoint).toFixed(1)}H600` : "");
-    const [bottom, top] = kept.limits ? kept.limits.map((each, place) => (isNumber(each) ? y(each) : [130, -10][place])) : [0, 0];
-    set(parts.band, "y", top.toFixed(1));
-    set(parts.band, "height", Math.max(0, bottom - top).toFixed(1));
+    const found = runs(points.map(([at, value]) => [600 - ((end - at) / span) * 600, isNumber(value) ? y(value) : null]));
+    set(line, "d", found.map((run) => `M${run.join("L")}`).join(""));
+    set(wanted, "d", isNumber(aim) ? `M0 ${y(aim).toFixed(1)}H600` : "");
+    const [top, bottom] = [isNumber(highest) ? y(highest) : -10, isNumber(lowest) ? y(lowest) : 130];
+    set(band, "y", top.toFixed(1));
+    set(band, "height", kept.limits ? Math.max(0, bottom - top).toFixed(1) : 0);
     [number(high), number(low), `${seconds(Math.round(span / 1000))} ago`, "now"].forEach((text, place) => write(texts[place], text));
   });
+  draw();
   return {
-    node,
+    node: el("div", {class: "chart"}, drawn, texts, summary),
     add(timeMs, value) {
-      if (timeMs <= (kept.points.at(-1)?.[0] ?? -Infinity)) return;
-      kept.points.push([timeMs, value]);
-      forget(kept.points, timeMs);
-      write(summary, told(label, unit, [value].filter(isNumber)));
+      const {points} = kept;
+      if (points.length > 0 && timeMs <= points.at(-1)[0]) return;
+      points.push([timeMs, value]);
+      points.splice(0, points.findIndex(([at]) => at >= timeMs - KEPT_MS));
       draw();
     },
     update(changed) {
@@ -91,60 +92,79 @@ export function lineChart({label, unit = "", limits = null, setPoint = null}) {
 export function stateBar({label, producing = null}) {
   const group = svg("g");
   const drawn = svg("svg", {viewBox: "0 0 600 24", preserveAspectRatio: "none", "aria-hidden": "true"}, group);
-  const legend = el("ul", {class: "legend"});
-  const from = el("span", {class: "chart-from"});
-  const node = el("div", {class: "state-bar"}, drawn, el("div", {class: "row between muted small"}, from, "now"), legend);
-  const kept = {spans: [], producing};
-  set(node, "role", "group");
-  set(node, "aria-label", label);
+  const [shares, from] = [legend(), el("span")];
+  const rects = keyed(group, rect, (_, place) => place);
+  const spans = [];
 
   const draw = onceAFrame(() => {
-    const {spans} = kept;
     if (spans.length === 0) return;
-    const start = spans[0].start;
-    const width = Math.max(1000, spans.at(-1).end - start);
-    while (group.childNodes.length > spans.length) group.lastChild.remove();
+    const begin = spans[0].start;
+    const width = Math.max(1000, spans.at(-1).end - begin);
     const times = new Map();
-    spans.forEach(({state, start: begin, end}, place) => {
-      const rect = group.childNodes[place] ?? group.appendChild(svg("rect", {height: 24, y: 0}));
-      set(rect, "class", stateClass(state, kept.producing));
-      set(rect, "x", (((begin - start) / width) * 600).toFixed(2));
-      set(rect, "width", Math.max(0.5, ((end - begin) / width) * 600).toFixed(2));
-      times.set(state, (times.get(state) ?? 0) + end - begin);
-    });
+    spans.forEach(({state, start, end}) => times.set(state, (times.get(state) ?? 0) + end - start));
+    rects(spans.map(({state, start, end}) => [(start - begin) / width, (end - start) / width, stateClass(state, producing)]));
+    shares.update([...times].map(([state, time]) => [state, stateClass(state, producing), percent(time / width, 0)]));
     write(from, `${seconds(Math.round(width / 1000))} ago`);
-    legends(legend, times, width, kept.producing);
   });
   return {
-    node,
+    node: el("div", {class: "state-bar", role: "group", "aria-label": label}, drawn, el("div", {class: "row between muted small"}, from, "now"), shares.node),
     add(timeMs, state) {
-      const last = kept.spans.at(-1);
+      const last = spans.at(-1);
       if (last && timeMs < last.end) return;
       if (last) last.end = timeMs;
-      if (!last || last.state !== state) kept.spans.push({state, start: timeMs, end: timeMs});
-      while (kept.spans.length > 1 && kept.spans[0].end < timeMs - KEPT_MS) kept.spans.shift();
-      kept.spans[0].start = Math.max(kept.spans[0].start, timeMs - KEPT_MS);
+      if (last?.state !== state) spans.push({state, start: timeMs, end: timeMs});
+      while (spans.length > 1 && spans[0].end < timeMs - KEPT_MS) spans.shift();
+      spans[0].start = Math.max(spans[0].start, timeMs - KEPT_MS);
       draw();
     },
     update(changed) {
-      Object.assign(kept, changed);
+      producing = changed.producing;
       draw();
     },
   };
 }
 
+/** Return a bar of parts beside each other; its `update` takes [name, class, share] of each. role: img has a label. */
+export function segments(kind = "", role = null) {
+  const node = el("div", {class: `segments ${kind}`, role, "aria-hidden": role ? null : "true"});
+  const make = () => {
+    const part = el("span");
+    const update = ([, name, share]) => {
+      set(part, "class", `segment ${name}`);
+      part.style.flexGrow = share;
+    };
+    return {node: part, update};
+  };
+  return {node, update: keyed(node, make, ([name]) => name)};
+}
+
+/** Return a list of states with their colours; its `update` takes [state, class, text] of each. */
+export function legend() {
+  const node = el("ul", {class: "legend"});
+  const make = () => {
+    const [dot, state, text] = [el("span", {"aria-hidden": "true"}), el("span"), el("strong")];
+    const update = ([name, role, known]) => {
+      set(dot, "class", `dot ${role}`);
+      write(state, words(name));
+      write(text, known);
+    };
+    return {node: el("li", {}, dot, text, " ", state), update};
+  };
+  return {node, update: keyed(node, make, ([state]) => state)};
+}
+
 /** Return a function that draws what it was given last, in the next frame. */
 export function onceAFrame(draw) {
-  let waits = false;
-  let newest = [];
+  let newest = null;
   return (...given) => {
+    if (newest === null) {
+      requestAnimationFrame(() => {
+        const found = newest;
+        newest = null;
+        draw(...found);
+      });
+    }
     newest = given;
-    if (waits) return;
-    waits = true;
-    requestAnimationFrame(() => {
-      waits = false;
-      draw(...newest);
-    });
   };
 }
 
@@ -153,55 +173,35 @@ export function newId(name) {
   return `${name}-${++ids}`;
 }
 
-function legends(list, times, width, producing) {
-  while (list.childNodes.length > times.size) list.lastChild.remove();
-  [...times].forEach(([state, span], place) => {
-    const item = list.childNodes[place] ?? list.appendChild(el("li", {}, el("span"), el("span")));
-    set(item.firstChild, "class", `dot ${stateClass(state, producing)}`);
-    write(item.lastChild, `${words(state)} ${percent(span / width, 0)}`);
-  });
+function rect() {
+  const node = svg("rect", {height: 24, y: 0});
+  const update = ([start, width, name]) => {
+    set(node, "class", name);
+    set(node, "x", (start * 600).toFixed(2));
+    set(node, "width", Math.max(0.5, width * 600).toFixed(2));
+  };
+  return {node, update};
 }
 
-function path(points) {
-  let pen = "M";
-  return points
-    .map((point) => {
-      const part = point === null ? "" : `${pen}${point[0].toFixed(1)} ${point[1].toFixed(1)}`;
-      pen = point === null ? "M" : "L";
-      return part;
-    })
-    .join("");
-}
-
-function areas(points) {
-  const runs = points.reduce((found, point) => {
-    if (point === null) found.push([]);
-    else found.at(-1).push(point);
-    return found;
-  }, [[]]);
-  return runs.filter((run) => run.length > 1).map((run) => `${path(run)}V40H${run[0][0].toFixed(1)}Z`).join("");
+/** Return points as texts "x y", in runs that what is unknown lies between. */
+function runs(points) {
+  const found = [[]];
+  for (const [x, y] of points) {
+    if (y === null) found.push([]);
+    else found.at(-1).push(`${x.toFixed(1)} ${y.toFixed(1)}`);
+  }
+  return found.filter((run) => run.length > 0);
 }
 
 function extent(values) {
-  const low = Math.min(...values);
-  const high = Math.max(...values);
   if (values.length === 0) return [0, 1];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
   const spare = high === low ? Math.max(1, Math.abs(high) * 0.05) : (high - low) * 0.05;
   return [low - spare, high + spare];
 }
 
-function forget(points, nowMs) {
-  const gone = points.findIndex(([at]) => at >= nowMs - KEPT_MS);
-  if (gone > 0) points.splice(0, gone);
-}
-
 function told(label, unit, values) {
-  if (values.length === 0) return `${label}: no values yet`;
-  const last = number(values.at(-1));
-  const range = values.length > 1 ? `, from ${number(Math.min(...values))} to ${number(Math.max(...values))}` : "";
-  return `${label}: ${last || NONE} ${unit}${range}`;
-}
-
-function isNumber(value) {
-  return typeof value === "number" && Number.isFinite(value);
+  const found = values.filter(isNumber);
+  if (found.length === 0) return `${label}: no values yet`;
+  return `${label}: ${number(found.at(-1))} ${unit}, from ${number(Math.min(...found))} to ${number(Math.max(...found))}`;
 }

@@ -1,9 +1,8 @@
 /** Elements made by our own code. Text from outside becomes text or a harmless attribute, and never markup. */
 
-const SVG = "http://www.w3.org/2000/svg";
-const ADDRESSES = new Set(["href", "src", "action", "formaction", "xlink:href"]);
-const SCHEMES = new Set(["http:", "https:", "blob:"]);
-const REFUSED = /^(on.+|style|srcdoc)$/i;
+const ADDRESSES = /^(href|src|action|formaction|xlink:href)$/i;
+const REFUSED = /^(on.*|style|srcdoc)$/i;
+const SCHEMES = ["http:", "https:", "blob:"];
 
 /** Return an element. attributes: null and false are left out, `on` has listeners by event. children: text or nodes. */
 export function el(tag, attributes, ...children) {
@@ -12,7 +11,7 @@ export function el(tag, attributes, ...children) {
 
 /** Return an SVG element, as `el` does. */
 export function svg(tag, attributes, ...children) {
-  return filled(document.createElementNS(SVG, tag), attributes, children);
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
 /** Replace the children of a node. */
@@ -21,71 +20,56 @@ export function show(node, ...children) {
   return node;
 }
 
-/** Set the text of a node, which costs nothing where it is the same. */
+/** Set the text of a node; nothing is done where it is the same. */
 export function write(node, text) {
-  const wanted = text === null || text === undefined ? "" : String(text);
-  const only = node.firstChild;
-  if (only !== null && only === node.lastChild && only.nodeType === Node.TEXT_NODE) {
-    if (only.data !== wanted) only.data = wanted;
-  } else {
-    node.textContent = wanted;
-  }
+  const wanted = String(text ?? "");
+  if (node.textContent !== wanted) node.textContent = wanted;
 }
 
 /** Set an attribute, or take it away where it is null or false; nothing is done where it is the same. */
 export function set(node, name, value) {
-  if (value === null || value === undefined || value === false) {
-    if (node.hasAttribute(name)) node.removeAttribute(name);
-    return;
+  const wanted = value === true ? "" : (value ?? false);
+  if (wanted === false) return node.removeAttribute(name);
+  if (node.getAttribute(name) === String(wanted)) return;
+  if (REFUSED.test(name)) throw new Error(`${name}: is not set as an attribute`);
+  if (ADDRESSES.test(name) && !SCHEMES.includes(new URL(wanted, document.baseURI).protocol)) {
+    throw new Error(`${name}: leads to a scheme that is not allowed`);
   }
-  const wanted = value === true ? "" : String(value);
-  refuse(name, wanted);
-  if (node.getAttribute(name) !== wanted) node.setAttribute(name, wanted);
+  node.setAttribute(name, wanted);
 }
 
 /**
- * Return a function that makes the children of a node from items, and keeps the children of those that it had before.
+ * Return a function that makes the children of a node from items, and keeps those that it had before.
  * make: returns {node, update} for an item.  key: tells items apart.
  */
 export function keyed(parent, make, key) {
   const kept = new Map();
   return (items) => {
-    const wanted = new Set(items.map(key));
-    for (const [gone, row] of kept) {
-      if (!wanted.has(gone)) {
-        row.node.remove();
-        kept.delete(gone);
-      }
+    const wanted = new Map(items.map((item, place) => [key(item, place), item]));
+    for (const [name, row] of kept) {
+      if (wanted.has(name)) continue;
+      row.node.remove();
+      kept.delete(name);
     }
-    items.forEach((item, place) => {
-      const name = key(item);
+    let place = 0;
+    for (const [name, item] of wanted) {
       if (!kept.has(name)) kept.set(name, make(item));
       const {node, update} = kept.get(name);
       update(item);
-      if (parent.children[place] !== node) parent.insertBefore(node, parent.children[place] ?? null);
-    });
+      const before = parent.children[place++];
+      if (before !== node) parent.insertBefore(node, before ?? null);
+    }
   };
 }
 
 function filled(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
-    if (name === "on") {
-      for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
-    } else if (name === "value" && "value" in node && value !== null && value !== undefined) {
-      node.value = value;
-    } else {
-      set(node, name, value);
-    }
+    if (name === "on") Object.entries(value).forEach((each) => node.addEventListener(...each));
+    else if (name === "value" && name in node) node.value = value ?? "";
+    else set(node, name, value);
   }
   node.append(...flat(children));
   return node;
-}
-
-function refuse(name, value) {
-  if (REFUSED.test(name)) throw new Error(`${name}: is not set as an attribute`);
-  if (ADDRESSES.has(name.toLowerCase()) && !SCHEMES.has(new URL(value, document.baseURI).protocol)) {
-    throw new Error(`${name}: leads to a scheme that is not allowed`);
-  }
 }
 
 function flat(children) {

@@ -1,22 +1,17 @@
 /** Values as people read them: numbers with units, durations, and times in the plant's zone. Unknown is "–". */
 
 export const NONE = "–";
-const numbers = new Map();
-const clocks = new Map();
+const made = new Map();
 
 /** A number with thousands apart. digits: after the point; without it, as many as three figures need. */
 export function number(x, digits) {
   if (!known(x)) return NONE;
-  const least = digits ?? 0;
   const most = digits ?? (Number.isInteger(x) || Math.abs(x) >= 100 ? 0 : Math.abs(x) >= 10 ? 1 : 2);
-  const key = `${least} ${most}`;
-  if (!numbers.has(key)) {
-    numbers.set(key, new Intl.NumberFormat("en", {minimumFractionDigits: least, maximumFractionDigits: most}));
-  }
-  return numbers.get(key).format(x);
+  const parts = {minimumFractionDigits: digits ?? 0, maximumFractionDigits: most};
+  return kept(`${digits} ${most}`, () => new Intl.NumberFormat("en", parts)).format(x);
 }
 
-/** A share from 0 to 1 in per cent. */
+/** A share from 0 to 1 in per cent; 0 and 100 are said only where they are exact. */
 export function percent(share, digits = 1) {
   if (!known(share)) return NONE;
   const least = 10 ** -digits;
@@ -29,12 +24,13 @@ export function percent(share, digits = 1) {
 export function seconds(s) {
   if (!known(s)) return NONE;
   if (s < 0) return `−${seconds(-s)}`;
-  if (s < 1) return s === 0 ? "0 s" : s < 0.0995 ? `${number(s * 1000, 0)} ms` : `${number(s)} s`;
-  if (s < 10) return `${Number(s.toFixed(1))} s`;
+  if (s > 0 && s < 0.0995) return `${number(s * 1000, 0)} ms`;
+  if (s < 10) return `${number(Number(s.toFixed(1)))} s`;
   const whole = Math.round(s);
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return two(whole, 60, "min", 1, "s");
-  return whole < 86400 ? two(whole, 3600, "h", 60, "min") : two(whole, 86400, "d", 3600, "h");
+  const [size, unit, smaller, rest] = whole < 3600 ? [60, "min", 1, "s"] : whole < 86400 ? [3600, "h", 60, "min"] : [86400, "d", 3600, "h"];
+  const left = Math.floor((whole % size) / smaller);
+  return `${Math.floor(whole / size)} ${unit}${left ? ` ${left} ${rest}` : ""}`;
 }
 
 /** Messages a second. */
@@ -44,37 +40,33 @@ export function rate(x) {
 
 /** A duration in milliseconds. */
 export function milliseconds(x) {
-  if (!known(x)) return NONE;
-  return x >= 10000 ? seconds(x / 1000) : `${number(x)} ms`;
+  return known(x) && x < 10000 ? `${number(x)} ms` : seconds(known(x) ? x / 1000 : null);
 }
 
 /** Bytes, in decimal units. */
 export function bytes(n) {
   if (!known(n)) return NONE;
   if (n < 1000) return `${number(n)} B`;
-  for (const unit of ["kB", "MB", "GB"]) {
-    n /= 1000;
-    if (n < 999.5 || unit === "GB") return `${number(n, n < 9.95 ? 1 : 0)} ${unit}`;
-  }
+  const place = n < 999500 ? 1 : n < 999.5e6 ? 2 : 3;
+  const amount = n / 1000 ** place;
+  return `${number(amount, amount < 9.95 ? 1 : 0)} ${["kB", "MB", "GB"][place - 1]}`;
 }
 
-/** The time of day of a moment in a zone. */
-export function clock(iso, zone) {
-  return formatted(iso, zone, "clock", {hour: "2-digit", minute: "2-digit", second: "2-digit"});
+/** The time of day of a moment, ISO 8601 or milliseconds since 1970, in a zone. */
+export function clock(at, zone) {
+  return moment(at, zone, {hour: "2-digit", minute: "2-digit", second: "2-digit"});
 }
 
 /** The day of a moment in a zone. */
-export function day(iso, zone) {
-  return formatted(iso, zone, "day", {weekday: "short", day: "numeric", month: "short", year: "numeric"});
+export function day(at, zone) {
+  return moment(at, zone, {weekday: "short", day: "numeric", month: "short", year: "numeric"});
 }
 
-/** How long a moment lies before another one, by its largest units. */
+/** How long a moment lies before another one. */
 export function since(iso, nowIso) {
-  const age = (Date.parse(nowIso) - Date.parse(iso)) / 1000;
+  const age = Math.max(0, (Date.parse(nowIso) - Date.parse(iso)) / 1000);
   if (!known(age)) return NONE;
-  const whole = Math.max(0, Math.round(age));
-  if (whole < 60) return `${whole} s`;
-  return whole < 3600 ? `${Math.floor(whole / 60)} min` : seconds(whole);
+  return age < 60 ? `${Math.round(age)} s` : age < 3600 ? `${Math.floor(age / 60)} min` : seconds(age);
 }
 
 /** A name as YAML has it, for reading: "planned_stop" is "planned stop". */
@@ -91,23 +83,20 @@ function known(x) {
   return typeof x === "number" && Number.isFinite(x);
 }
 
-function two(whole, size, unit, smaller, rest) {
-  const left = Math.floor((whole % size) / smaller);
-  return left === 0 ? `${Math.floor(whole / size)} ${unit}` : `${Math.floor(whole / size)} ${unit} ${left} ${rest}`;
+function kept(key, make) {
+  if (!made.has(key)) made.set(key, make());
+  return made.get(key);
 }
 
-function formatted(iso, zone, kind, parts) {
-  const at = typeof iso === "number" ? iso : Date.parse(iso ?? "");
-  if (!known(at)) return NONE;
-  const key = `${kind} ${zone}`;
-  if (!clocks.has(key)) clocks.set(key, formatter(zone, parts));
-  return clocks.get(key).format(at);
+function moment(at, zone, parts) {
+  const ms = typeof at === "number" ? at : Date.parse(at ?? "");
+  return known(ms) ? kept(`${zone} ${Object.keys(parts)}`, () => formatter(zone, parts)).format(ms) : NONE;
 }
 
 function formatter(zone, parts) {
   try {
     return new Intl.DateTimeFormat("en-GB", {...parts, hourCycle: "h23", timeZone: zone || "UTC"});
   } catch {
-    return new Intl.DateTimeFormat("en-GB", {...parts, hourCycle: "h23", timeZone: "UTC"}); // a zone the browser lacks
+    return formatter("UTC", parts); // a zone that this browser does not know
   }
 }

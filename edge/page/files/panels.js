@@ -1,94 +1,76 @@
 /** The cards of the overview beside the machines. Each changes the texts it has, and builds nothing anew. */
 
-import {bar} from "./charts.js";
+import {bar, segments} from "./charts.js";
 import {el, keyed, set, write} from "./dom.js";
-import {NONE, clock, count, milliseconds, number, percent, seconds, since, words} from "./format.js";
+import {clock, count, number, percent, seconds, since, words} from "./format.js";
 
 const FACTORS = {oee: "OEE", availability: "Availability", performance: "Performance", quality: "Quality"};
 const ACCOUNTS = [
-  ["acknowledged", "Acknowledged", (ledger) => ledger.messages_sent],
-  ["flying", "In flight", (ledger) => ledger.in_flight],
-  ["queued", "Queued", (ledger) => ledger.queue_depth],
-  ["refused", "Refused", (ledger) => total(ledger.refused)],
-  ["dropped", "Dropped", (ledger) => total(ledger.dropped)],
+  ["Acknowledged", "state-producing", (ledger) => ledger.messages_sent],
+  ["In flight", "state-flying", (ledger) => ledger.in_flight],
+  ["Queued", "state-waiting", (ledger) => ledger.queue_depth],
+  ["Refused", "state-planned", (ledger) => total(ledger.refused)],
+  ["Dropped", "state-faulted", (ledger) => total(ledger.dropped)],
 ];
 
 /** OEE with its three factors: the ground truth, and beside it what a dashboard makes of the messages. */
 export function oee() {
-  const truth = el("th", {scope: "col", class: "number"}, "Truth");
-  const reported = el("th", {scope: "col", class: "number"}, "Messages");
-  const rows = Object.entries(FACTORS).map(([name, label]) => factor(name, label));
+  const head = ["Factor", "", "Truth", "Messages"].map((text) => el(text ? "th" : "td", {scope: text ? "col" : null, class: "number"}, text));
   const note = el("p", {class: "muted small"});
-  const head = el("tr", {}, el("th", {scope: "col"}, "Factor"), el("th", {scope: "col"}, el("span", {class: "visually-hidden"}, "As a bar")), truth, reported);
-  const node = card("OEE", el("table", {class: "data factors"}, el("thead", {}, head), el("tbody", {}, rows.map((row) => row.node))), note);
+  const body = el("tbody");
+  const rows = keyed(body, factor, ([name]) => name);
   return {
-    node,
+    node: card("OEE", el("table", {class: "data factors"}, el("thead", {}, el("tr", {}, head)), body), note),
     keys: ["oee", "process"],
-    update({oee: found, process}) {
-      reported.hidden = !found.reported;
-      rows.forEach((row) => row.update(found));
-      const from = found.truth?.since ? `Since ${clock(found.truth.since, process.time_zone)}, plant time. ` : "";
-      write(note, from + (found.reported ? "Messages: what a dashboard computes from what was published." : ""));
+    update({oee: {truth, reported}, process}) {
+      head[3].hidden = !reported;
+      rows(Object.keys(FACTORS).map((name) => [name, truth?.[name], reported ? percent(reported[name]) : null]));
+      const from = truth?.since ? `Since ${clock(truth.since, process.time_zone)}, plant time. ` : "";
+      const unknown = typeof truth?.oee === "number" ? "" : "Unknown until machines have finished something. ";
+      write(note, from + unknown + (reported ? "Messages: what a dashboard computes from what was published." : ""));
     },
   };
 }
 
-function factor(name, label) {
+function factor([name]) {
   const share = bar(0, "");
   const [truth, reported] = [el("td", {class: "number"}), el("td", {class: "number"})];
-  const node = el("tr", {class: `factor-${name}`}, el("th", {scope: "row"}, label), el("td", {class: "wide"}, share), truth, reported);
   return {
-    node,
-    update(found) {
-      const text = percent(found.truth?.[name]);
-      write(truth, text);
-      write(reported, percent(found.reported?.[name]));
-      reported.hidden = !found.reported;
-      share.update(found.truth?.[name], `${label} ${text}`);
+    node: el("tr", {class: name}, el("th", {scope: "row"}, FACTORS[name]), el("td", {class: "wide"}, share), truth, reported),
+    update([, value, messages]) {
+      write(truth, percent(value));
+      write(reported, messages);
+      reported.hidden = messages === null;
+      share.update(value, `${FACTORS[name]} ${percent(value)}`);
     },
   };
 }
 
 /** Faults and alarms that are active now, each with its machine. */
 export function troubles() {
-  const chips = el("ul", {class: "row plain"});
-  const list = el("ul", {class: "rows scroll"});
-  const none = el("p", {class: "empty"}, "Nothing is wrong.");
-  const more = el("p", {class: "muted small"});
-  const alarms = keyed(chips, severity, ([name]) => name);
-  const faults = keyed(list, fault, (each) => `${each.machine_id} ${each.fault} ${each.since}`);
+  const list = el("ul", {class: "rows"});
+  const box = el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Active faults"}, list);
+  const [ringing, note] = [el("p", {class: "bad"}), el("p", {class: "muted small"})];
+  const rows = keyed(list, fault, (each) => `${each.machine_id} ${each.fault} ${each.since}`);
   return {
-    node: card("Faults and alarms", chips, list, none, more),
+    node: card("Faults and alarms", ringing, box, note),
     keys: ["faults", "alarms", "at"],
-    update(overview) {
-      const {active, list: newest} = overview.faults;
-      const found = Object.entries(overview.alarms.active).filter(([, n]) => n > 0);
-      alarms(found);
-      faults(newest.map((each) => ({...each, at: overview.at})));
-      chips.hidden = found.length === 0;
-      list.hidden = newest.length === 0;
-      none.hidden = found.length > 0 || newest.length > 0;
-      write(none, active === null ? "The machines of this plant have no faults." : "Nothing is wrong.");
-      const {declared, raised, cleared} = overview.alarms;
+    update({faults: {active, list: newest}, alarms, at}) {
+      const found = Object.entries(alarms.active).filter(([, n]) => n > 0);
+      write(ringing, found.map(([severity, n]) => `▲ ${count(n, "alarm")}, ${words(severity)}`).join("  "));
+      rows(newest.map((each) => ({...each, at})));
+      box.hidden = newest.length === 0;
+      const none = found.length + newest.length > 0 ? "" : active === null ? "The machines of this plant have no faults. " : "Nothing is wrong. ";
       const others = active > newest.length ? `The newest ${newest.length} of ${number(active)} faults. ` : "";
-      write(more, others + (declared ? `Alarms so far: ${number(raised)} raised, ${number(cleared)} cleared.` : ""));
+      write(note, none + others + (alarms.declared ? `Alarms so far: ${number(alarms.raised)} raised, ${number(alarms.cleared)} cleared.` : ""));
     },
   };
 }
 
-function severity() {
-  const text = el("span");
-  return {
-    node: el("li", {class: "chip bad"}, el("span", {class: "mark", "aria-hidden": "true"}, "▲"), text),
-    update: ([name, n]) => write(text, `${count(n, "alarm")}, ${words(name)}`),
-  };
-}
-
 function fault({machine_id: id, fault: name}) {
-  const [age, level] = [el("span", {class: "muted number"}), el("span", {class: "muted small"})];
-  const what = el("span", {class: "grow"}, machine(id), el("span", {}, " ", words(name)), " ", level);
+  const [age, level] = [el("span", {class: "muted"}), el("span", {class: "muted small"})];
   return {
-    node: el("li", {}, what, age),
+    node: el("li", {}, el("span", {class: "grow"}, machine(id), ` ${words(name)} `, level), age),
     update(found) {
       write(age, since(found.since, found.at));
       write(level, typeof found.severity === "number" ? `severity ${number(found.severity)}` : found.severity);
@@ -98,117 +80,114 @@ function fault({machine_id: id, fault: name}) {
 
 /** The ledger: each message is counted once, so the parts are the whole. */
 export function delivery() {
-  const strip = el("div", {class: "segments tall", role: "img"});
-  const parts = ACCOUNTS.map(([name, label, read]) => account(name, label, read));
-  strip.append(...parts.map((part) => part.segment));
-  const sum = el("p", {class: "muted small"});
-  const reasons = el("p", {class: "small bad"});
+  const strip = segments("tall", "img");
+  const list = el("tbody");
+  const rows = keyed(list, account, ([name]) => name);
+  const [reasons, note] = [el("p", {class: "small bad"}), el("p", {class: "muted small"})];
   return {
-    node: card("Delivery", strip, el("dl", {class: "facts ledger"}, parts.flatMap((part) => part.terms)), reasons, sum),
+    node: card("Delivery", strip.node, el("table", {class: "ledger"}, list), reasons, note),
     keys: ["ledger", "queue"],
     update({ledger, queue}) {
       const all = ledger.messages_generated;
-      parts.forEach((part) => part.update(ledger, all));
-      set(strip, "aria-label", parts.map((part) => part.text(ledger)).join(", "));
-      write(sum, `${number(all)} generated, each of them counted above. Queue policy: ${queue.policy}.`);
+      const parts = ACCOUNTS.map(([name, role, read]) => [name, role, read(ledger) / Math.max(1, all), read(ledger)]);
+      strip.update(parts.filter(([, , share]) => share > 0));
+      set(strip.node, "aria-label", parts.map(([name, , , n]) => `${name} ${number(n)}`).join(", "));
+      rows(parts);
+      write(note, `${number(all)} generated, each of them counted above. Queue policy: ${queue.policy}.`);
       const why = Object.entries({...ledger.refused, ...ledger.dropped}).filter(([, n]) => n > 0);
-      write(reasons, why.map(([reason, n]) => `${words(reason)} ${number(n)}`).join(", "));
+      write(reasons, why.map(([reason, n]) => `${words(reason)}: ${number(n)}`).join(", "));
     },
   };
 }
 
-function account(name, label, read) {
-  const segment = el("span", {class: `segment ${name}`});
-  const value = el("dd");
-  const dot = el("span", {class: `dot segment ${name}`, "aria-hidden": "true"});
+function account([name, role]) {
+  const [n, part] = [el("td", {class: "number"}), el("td", {class: "number muted"})];
   return {
-    segment,
-    terms: [el("dt", {}, dot, label), value],
-    text: (ledger) => `${label} ${number(read(ledger))}`,
-    update(ledger, all) {
-      const n = read(ledger);
-      segment.style.flexGrow = all ? n / all : 0;
-      segment.hidden = !n;
-      write(value, all ? `${number(n)}  ${percent(n / all)}` : number(n));
+    node: el("tr", {}, el("th", {scope: "row"}, el("span", {class: `dot ${role}`, "aria-hidden": "true"}), " ", name), n, " ", part),
+    update([, , share, found]) {
+      write(n, number(found));
+      write(part, found ? percent(share) : "");
     },
   };
 }
 
 /** The connection to the broker, and the token by which it is made. */
 export function broker() {
-  const state = el("p", {class: "good"});
-  const list = facts("Address", "Protocol", "Authentication", "Token", "Connections", "Reconnects", "Last acknowledgement", "Commands");
+  const state = el("p");
+  const list = facts();
   return {
     node: card("Broker", state, list.node),
     keys: ["broker", "wall"],
     update({broker: found, wall}) {
-      const {devices, commands} = found;
-      const isUp = found.connected && !found.blocked;
-      set(state, "class", isUp ? "good" : "bad");
-      write(state, found.connected ? (found.blocked ?? "Connected") : `Not connected: ${found.last_reason}`);
+      const {devices, commands, last_ack_age_seconds: age} = found;
+      const [kind, text] = !found.connected ? ["bad", `▲ Not connected: ${found.last_reason}`] : found.blocked ? ["bad", `▲ ${found.blocked}`] : ["good", "● Connected"];
+      set(state, "class", kind);
+      write(state, text);
       list.update({
         Address: `${found.host}:${found.port}`,
         Protocol: `MQTT ${found.version}, ${found.tls ? "TLS" : "without TLS"}`,
-        Authentication: found.auth,
+        Login: found.auth === "NONE" ? "none" : found.auth,
         Token: token(found, wall),
-        Connections: devices ? `${number(devices.up)} of ${number(devices.wanted)}, one for each machine` : found.clients === 1 ? "one for all machines" : `${number(found.clients)} for all machines`,
+        Connections: devices ? `${number(devices.up)} of ${number(devices.wanted)}, one a machine` : found.clients === 1 ? "one for all machines" : `${number(found.clients)} for all machines`,
         Reconnects: number(Math.max(0, found.connects - found.clients)),
-        "Last acknowledgement": found.last_ack_age_seconds === null ? "none yet" : `${seconds(Math.round(found.last_ack_age_seconds))} ago`,
-        Commands: commands ? (commands.subscribed ? `subscribed to ${commands.topics}` : (commands.why_not ?? "not subscribed")) : null,
+        "Last acknowledgement": typeof age !== "number" ? "none yet" : age < 1.5 ? "in the last second" : `${seconds(Math.round(age))} ago`,
+        Commands: commands && (commands.subscribed ? `subscribed to ${commands.topics}` : (commands.why_not ?? "not subscribed")),
       });
     },
   };
 }
 
 function token({token_expiry: expiry, token_renewals: renewals}, wall) {
-  if (expiry === null || expiry === undefined) return null;
-  const left = expiry - Date.parse(wall) / 1000;
-  const renewed = renewals ? `, renewed ${renewals === 1 ? "once" : `${number(renewals)} times`}` : "";
-  return left > 0 ? `expires in ${seconds(Math.round(left))}${renewed}` : `expired ${seconds(Math.round(-left))} ago${renewed}`;
+  if (typeof expiry !== "number") return null;
+  const left = Math.round(expiry - Date.parse(wall) / 1000);
+  return (left > 0 ? `expires in ${seconds(left)}` : `expired ${seconds(-left)} ago`) + (renewals ? `, renewed ${count(renewals, "time")}` : "");
 }
 
 /** The last commands and configurations: who wanted what, and what came of it. */
 export function journal() {
   const list = el("ol", {class: "rows"});
-  const none = el("p", {class: "empty"}, "No command has been given yet. ", el("a", {href: "#/control"}, "The command centre"), " gives them.");
-  const rows = keyed(list, command, ([each]) => each.number);
+  const none = el("p", {class: "muted"}, "No command has been given yet. ", el("a", {href: "#/control"}, "The command centre"), " gives them.");
+  const rows = keyed(list, command, ([entry]) => entry.number);
   return {
     node: card("Last commands", list, none),
-    keys: ["journal", "process"],
+    keys: ["journal"],
     update({journal: entries, process}) {
-      rows(entries.map((each) => [each, process.time_zone]));
+      rows(entries.map((entry) => [entry, process.time_zone]));
       none.hidden = entries.length > 0;
     },
   };
 }
 
-function command([entry, zone]) {
-  const {command: name, machine_id: id, ...others} = entry.command ?? {};
-  const more = Object.entries(others).map(([key, value]) => `${words(key)} ${value}`).join(", ");
-  const what = el("span", {class: "grow"}, el("strong", {}, words(name ?? "")), " ", id ? machine(id) : null, more && ` ${more}`);
-  const result = entry.error ? el("span", {class: "bad"}, `refused: ${entry.error}`) : el("span", {class: "good"}, "done");
+function command([{command: given, error, by, at, time}, zone]) {
+  const {command: name, machine_id: id, ...others} = given ?? {};
+  const more = Object.entries(others).map(([key, value]) => ` ${words(key)} ${words(String(value))}`);
   return {
-    node: el("li", {}, what, el("span", {class: "muted number"}, clock(entry.at ?? entry.time, zone)), el("span", {class: "small result"}, result, el("span", {class: "muted"}, `, by ${entry.by}`))),
+    node: el(
+      "li",
+      {},
+      el("span", {class: "grow"}, el("strong", {}, words(name)), " ", id && machine(id), more.join(",")),
+      el("span", {class: "muted"}, clock(at ?? time, zone)),
+      el("span", {class: "small result muted"}, el("span", {class: error ? "bad" : "good"}, error ? `refused: ${error}` : "done"), `, by ${by}`),
+    ),
     update() {},
   };
 }
 
 /** The run: what would make it again. */
 export function run() {
-  const list = facts("Version", "Plant", "Seed", "Running for", "Plant clock", "Part", "Changes");
+  const list = facts();
   return {
     node: card("Run", list.node),
     keys: ["process", "clock"],
-    update({process, clock: found}) {
-      const ahead = found?.ahead_seconds ?? 0;
-      const parts = [process.shard && `shard ${process.shard}`, process.workers > 1 && `${process.workers} workers`];
+    update({process, clock: {ahead_seconds: ahead = 0}}) {
       list.update({
         Version: process.version,
-        Plant: process.plant_file ?? "of the program",
+        Plant: process.plant_file ?? "the default plant",
         Seed: process.seed,
         "Running for": seconds(Math.round(process.uptime_seconds)),
         "Plant clock": Math.abs(ahead) < 0.5 ? "with the wall clock" : `${seconds(Math.abs(ahead))} ${ahead > 0 ? "ahead" : "behind"}`,
-        Part: parts.filter(Boolean).join(", ") || null,
+        Shard: process.shard,
+        Workers: process.workers > 1 && number(process.workers),
         Changes: process.changes === "token" ? "with a token" : "from this machine",
       });
     },
@@ -223,19 +202,15 @@ function machine(id) {
   return el("a", {href: `#/machines/${encodeURIComponent(id)}`}, id);
 }
 
-/** A list of names and values; a value that is null is not shown. */
-function facts(...names) {
-  const rows = new Map(names.map((name) => [name, [el("dt", {}, name), el("dd")]]));
-  return {
-    node: el("dl", {class: "facts"}, ...rows.values()),
-    update(values) {
-      for (const [name, [term, value]] of rows) {
-        const text = values[name] ?? null;
-        term.hidden = value.hidden = text === null;
-        write(value, text ?? NONE);
-      }
-    },
+/** A list of names and values; what has no value is not shown. */
+function facts() {
+  const node = el("dl", {class: "facts"});
+  const make = ([name]) => {
+    const value = el("dd");
+    return {node: el("div", {}, el("dt", {}, name), value), update: ([, text]) => write(value, text)};
   };
+  const rows = keyed(node, make, ([name]) => name);
+  return {node, update: (values) => rows(Object.entries(values).filter(([, text]) => text))};
 }
 
 function total(counts) {

@@ -1,0 +1,1 @@
+"""Facts about the page: its figures, its stream and its files."""
