@@ -41,7 +41,7 @@ NO_PLAN: Final = Plan(0.0, "UTC", ())
 
 
 class PlanInForce:
-    """Keeps the plan of the configuration in force, and makes it anew after something was done to the plant.
+    """Keeps the plan of the configuration in force, and makes it again after something was done to the plant.
 
     file: the plant's, if there is one.  is_file_writable: whether it may be written.
     """
@@ -52,7 +52,7 @@ class PlanInForce:
         self.plan, self.is_file_writable = NO_PLAN, False
 
     async def refresh(self) -> None:
-        """Make it anew where the journal has grown; where a worker does not answer it stays as it was."""
+        """Make it again where the journal has grown; where a worker does not answer it stays as it was."""
         count = self._journal.count
         if count == self._made_at:
             return
