@@ -138,7 +138,7 @@ class Tap:
     """Where messages are seen as they are delivered.
 
     about: describes a message; raises TopicError where it has no topic.  clock: seconds, monotonic.
-    wall_clock: Unix seconds.
+    wall_clock: Unix seconds.  is_open: whether somebody looks; only read, and a plain attribute, as each batch asks.
     """
 
     def __init__(
@@ -148,15 +148,12 @@ class Tap:
         self._watches: dict[TrafficQuery, _Watch] = {}
         self._listener: Callable[[Sequence[Message]], None] | None = None
         self._pulls = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether somebody looks."""
-        return bool(self._watches) or self._listener is not None
+        self.is_open = False
 
     def listen(self, listener: Callable[[Sequence[Message]], None] | None) -> None:
         """Have one listener take the plant's messages as they are delivered; None: nobody."""
         self._listener = listener
+        self._note_open()
 
     def delivered(self, messages: Sequence[Message]) -> None:
         """Show messages that were acknowledged, or at QoS 0 written, if somebody looks."""
@@ -181,6 +178,7 @@ class Tap:
             if len(self._watches) >= _MOST_WATCHES:
                 raise Busy
             watch = self._watches[query] = _Watch(query)
+            self._note_open()
         watch.until = self._clock() + _FORGOTTEN_SECONDS
         self._pulls += 1
         return watch.batch(self._pulls, after, limit)
@@ -207,3 +205,7 @@ class Tap:
         now = self._clock()
         for query in [query for query, watch in self._watches.items() if watch.until < now]:
             del self._watches[query]
+            self._note_open()
+
+    def _note_open(self) -> None:
+        self.is_open = bool(self._watches) or self._listener is not None

@@ -13,13 +13,15 @@ import pytest
 from edge.status import Busy
 from edge.traffic import CATEGORIES, TrafficBatch, TrafficRow
 from sandbox.broker import EmbeddedBroker
-from tests.conftest import StartMosquitto
+from tests.conftest import require_mosquitto
 from tests.edge.http.test_api import problem_of
 from tests.edge.http.test_routes import Shown
 from tests.edge.http.test_routes import client as client  # noqa: PLC0414 - a fixture, as those below
 from tests.edge.http.test_routes import running as running  # noqa: PLC0414
 from tests.edge.http.test_routes import shown as shown  # noqa: PLC0414
 from tests.edge.runtime.test_live_commands import client_of, http, plant_file
+from tests.support.brokers.credentials import Credentials
+from tests.support.brokers.mosquitto import Mosquitto
 from tests.support.brokers.requester import Requester
 from tests.support.brokers.subscriber import Recorder
 from tests.support.processes.daemon import ROOT, DaemonProcess, plain
@@ -202,17 +204,60 @@ def test_announcements_and_the_will_are_seen(sandbox: Sandbox) -> None:
     assert will["payload"] in heard
 
 
-def test_workers_show_the_messages_of_all(tmp_path: Path, start_mosquitto: StartMosquitto) -> None:
-    """At a real broker: each part's, in the order of their delivery, and counted together."""
-    broker = start_mosquitto(listeners=("plain",))
-    flags = ["--workers", "2", "--message-config-path", plant_file(tmp_path, "faults", 200), *http(), "--seed", "1"]
-    address = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(broker.ports["plain"]), "--no-mqtt-tls"]
-    with DaemonProcess("run", *flags, *address, "--mqtt-auth-method", "none") as daemon, client_of(daemon) as client:
-        machines = {"PRESS-01", "PRESS-02", "PRESS-03", "PRESS-04"}
-        wait_until(lambda: {row["machine_id"] for row in looked(client)} >= machines, 15.0, "all machines")
-        first = client.get(PATH, params={"limit": 1000}).json()
-        one = client.get(PATH, params={"machine_id": "PRESS-02", "limit": 3}).json()
+@pytest.fixture(scope="module")
+def workers(
+    tmp_path_factory: pytest.TempPathFactory, credentials: Credentials
+) -> Iterator[tuple[httpx.Client, Recorder]]:
+    """Two of them with half of a plant each, at a real broker; and what a subscriber gets."""
+    require_mosquitto()
+    directory = tmp_path_factory.mktemp("workers")
+    flags = ["--workers", "2", "--message-config-path", plant_file(directory, "faults", 40), *http(), "--seed", "1"]
+    with Mosquitto(directory / "mosquitto", credentials, listeners=("plain",)) as broker:
+        port = broker.ports["plain"]
+        address = [
+            "--mqtt-broker",
+            "127.0.0.1",
+            "--mqtt-port",
+            str(port),
+            "--no-mqtt-tls",
+            "--mqtt-auth-method",
+            "none",
+        ]
+        with Recorder(port) as recorder, DaemonProcess("run", *flags, *address) as daemon, client_of(daemon) as client:
+            yield client, recorder
+
+
+def test_workers_show_the_messages_of_all(workers: tuple[httpx.Client, Recorder]) -> None:
+    """Each part's, in the order of their delivery, and counted together."""
+    client, _ = workers
+    machines = {"PRESS-01", "PRESS-02", "PRESS-03", "PRESS-04"}
+    wait_until(lambda: {row["machine_id"] for row in looked(client)} >= machines, 15.0, "all machines")
+    first = client.get(PATH, params={"limit": 1000}).json()
+    one = client.get(PATH, params={"machine_id": "PRESS-02", "limit": 3}).json()
 
     assert [row["at"] for row in first["rows"]] == sorted(row["at"] for row in first["rows"])
     assert first["seen"] == first["matched"] >= len(first["rows"]) > 0
     assert {row["machine_id"] for row in one["rows"]} == {"PRESS-02"}
+
+
+def test_who_follows_workers_gets_each_message_once(workers: tuple[httpx.Client, Recorder]) -> None:
+    """From one event of the stream to the next, without a gap, as a subscriber gets them."""
+    client, recorder = workers
+    rows: list[dict[str, Any]] = []
+    matched = 0
+    with client.stream("GET", "/api/v1/stream", params={"traffic": "true"}) as stream:
+        lines = stream.iter_lines()
+        while len(rows) < 150:
+            if next(lines) == "event: traffic":
+                content = json.loads(next(lines).removeprefix("data: "))
+                matched += content["matched"]
+                rows += content["rows"]
+    heard = [(each.topic, each.payload.decode()) for each in recorder.records]
+    seen = [(row["topic"], row["payload"]) for row in rows]
+
+    assert matched == len(rows) == len({*seen})
+    for machine_id in {row["machine_id"] for row in rows}:
+        its = [each for each in seen if f'"{machine_id}"' in each[1]]
+        of_machine = [each for each in heard if f'"{machine_id}"' in each[1]]
+        first = of_machine.index(its[0])
+        assert its == of_machine[first : first + len(its)]

@@ -140,3 +140,16 @@ def test_its_file_of_variables_is_read(demo: bool, tmp_path: Path, monkeypatch: 
 
     assert run_start(RunOptions(demo=demo), environ).environ == expected
     assert run_start(RunOptions(demo=demo), {}).environ == {}
+
+
+def test_the_variables_of_the_sandbox_are_the_options_that_we_have() -> None:
+    """Ours have priority; all else is as without the profile."""
+    sandbox = {"VF_BASE_TOPIC": "hall", "VF_BROKER_HOST": "10.0.0.7", "VF_BROKER_PORT": "1884", "VF_KEEPALIVE": "30"}
+    found = Settings.load({"HTTP_COMPAT": "vf", "MQTT_PORT": "1885", **sandbox}, {}, pid=7)
+    without = Settings.load(sandbox, {}, pid=7)
+
+    assert (found.mqtt_topic_prefix, found.mqtt_broker, found.mqtt_port, found.mqtt_keep_alive) == (
+        *("hall", "10.0.0.7", 1885, 30),
+    )
+    assert (found.mqtt_tls, found.http_port) == (without.mqtt_tls, without.http_port)
+    assert without.mqtt_topic_prefix == "factory"
