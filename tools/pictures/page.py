@@ -132,7 +132,7 @@ def _traffic(studio: Studio, factory: Simulator) -> None:
     """Messages, one of them opened."""
     factory.command(command="rate", messages_per_second=40)
     page = studio.page(factory, "#/traffic")
-    soon(page, lambda: page.locator(".traffic-list details").count() > 60, "messages", 60)
+    soon(page, lambda: page.locator(".traffic-list details").count() >= 20, "messages", 60)
     page.locator(".traffic-list details").filter(has_text=re.compile("factory/cnc")).nth(1).locator("summary").click()
     expect(page.get_by_role("region", name="Payload")).to_be_visible()
     studio.take(page, "traffic")
@@ -159,7 +159,7 @@ def _guide(studio: Studio, sandbox: Simulator) -> None:
             topic, hostname="127.0.0.1", port=sandbox.mqtt_port, qos=1
         )
     paho.mqtt.publish.single("classroom/note", "back at ten", 1, True, "127.0.0.1", sandbox.mqtt_port)
-    expect(page.get_by_text(re.compile("1 of 10"))).to_be_visible()
+    expect(page.get_by_text(re.compile("1 of 10 exercises"))).to_be_visible()
     studio.take(page, "guide")
 
 
