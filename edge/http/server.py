@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-<<<<<<< HEAD
-from collections.abc import Iterator
-=======
-import errno
-import os
-import socket
 from collections.abc import Callable, Iterator
->>>>>>> page-traffic
 from functools import partial
 from typing import Any, Final, cast
 
@@ -22,15 +15,9 @@ from edge.http.connection_limits import Connection, Limits, abort_overdue
 from edge.http.listening import BACKLOG, listen_on_one_of, url_of
 
 _LONGEST_HEAD_BYTES: Final = 32 * 1024
-<<<<<<< HEAD
-=======
-_BACKLOG: Final = 100
 _MOST_WEBSOCKET_BYTES: Final = 32 * 1024
 """Of a message over a WebSocket."""
 _HEARTBEAT_SECONDS: Final = 20.0
-_NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""Errors of an address that this machine does not have, such as ::1 where there is no IPv6."""
->>>>>>> page-traffic
 
 
 class Server:

@@ -185,13 +185,8 @@ class Service:
         hub = self._hub = Hub(self._page_context(context.patience_seconds, wire))
         add_page(app, hub, self._backend)
         outermost = CrossOrigin(served(app), settings.cors_origins) if settings.cors_origins else served(app)
-<<<<<<< HEAD
         further = FURTHER_PORTS if self._may_move else 0
-        server = Server(traced(outermost), settings.http_host, settings.http_port, further)
-=======
-        further = _FURTHER_PORTS if self._may_move else 0
         server = Server(traced(outermost), settings.http_host, settings.http_port, further, websocket=profile.websocket)
->>>>>>> page-traffic
         if server.port != settings.http_port:
             log.warning("port %d is taken: HTTP takes %d; HTTP_PORT sets it", settings.http_port, server.port)
         compat = settings.http_compat

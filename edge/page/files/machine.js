@@ -39,6 +39,7 @@ function mountList(root, context) {
   const back = el("button", {type: "button", on: {click: () => load(before.pop())}}, "Previous");
   const forth = el("button", {type: "button", on: {click: () => load(next, before.push(page))}}, "Next");
   const before = []; // the pages before this one
+  let found = null; // what is shown
   let types = null;
   let page = null;
   let next = null;
@@ -80,13 +81,14 @@ function mountList(root, context) {
     const asked = new URLSearchParams([...wanted().map(([name, value]) => [FILTERS[name][0], value]), ["limit", PAGE]]);
     page = path;
     try {
-      const found = await api.get(path ?? `/api/v1/machines?${asked}`);
+      const answer = await api.get(path ?? `/api/v1/machines?${asked}`);
       if (mine !== turn) return;
+      found = answer;
       next = found.next ?? null;
-      list(found);
+      list();
     } catch (error) {
       if (mine !== turn) return;
-      next = null;
+      found = next = null;
       say(`✕ ${error.detail}`);
     }
     set(back, "disabled", page === null);
@@ -105,7 +107,8 @@ function mountList(root, context) {
     made.hidden = text !== "";
   }
 
-  function list({now, machines}) {
+  function list() {
+    const {now, machines} = found;
     fill(machines.map((machine) => ({machine, now, producing: live.overview?.types[machine.machine_type]?.producing})));
     const isAll = wanted().length === 0;
     say(machines.length ? "" : isAll ? "The plant has no machines. The command centre can add some." : "No machine is like this now. Choose fewer filters.");
@@ -132,6 +135,7 @@ function mountList(root, context) {
   }
 
   const {now, end} = follow(context, () => {
+    if (found) list();
     if (now.types === types) return;
     types = now.types;
     offer();
