@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 from functools import partial
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from edge.blocking import run_aside
@@ -36,20 +33,16 @@ class Plan(NamedTuple):
     types: tuple[TypePlan, ...]
 
 
-_FILE_SECONDS: Final = 1.0
 NO_PLAN: Final = Plan(0.0, "UTC", ())
 
 
 class PlanInForce:
-    """Keeps the plan of the configuration in force, and makes it again after something was done to the plant.
+    """Keeps the plan of the configuration in force, and makes it again after something was done to the plant."""
 
-    file: the plant's, if there is one.  is_file_writable: whether it may be written.
-    """
-
-    def __init__(self, source: StatusSource, journal: Journal, file: Path | None) -> None:
-        self._source, self._journal, self._file = source, journal, file
+    def __init__(self, source: StatusSource, journal: Journal) -> None:
+        self._source, self._journal = source, journal
         self._made_at: int | None = None
-        self.plan, self.is_file_writable = NO_PLAN, False
+        self.plan = NO_PLAN
 
     async def refresh(self) -> None:
         """Make it again where the journal has grown; where a worker does not answer it stays as it was."""
@@ -59,7 +52,6 @@ class PlanInForce:
         with contextlib.suppress(TimeoutError):
             self.plan = await run_aside(partial(plan_of, await self._source.config()))
             self._made_at = count
-        self.is_file_writable = self._file is not None and await _is_writable(self._file)
 
 
 def plan_of(config: PlantConfig) -> Plan:
@@ -69,11 +61,3 @@ def plan_of(config: PlantConfig) -> Plan:
         for key, each, _ in config.declared()
     ]
     return Plan(forecast(config).per_second, config.time_zone_of(None), tuple(types))
-
-
-async def _is_writable(file: Path) -> bool:
-    """Return whether a file may be written; False where its mount does not answer soon."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_FILE_SECONDS):
-            return await run_aside(partial(os.access, file, os.W_OK))
-    return False
