@@ -105,7 +105,7 @@ def _connection(broker: Node, where: str) -> list[Span]:
     if not broker.at("connected").is_true:
         return [Span("not connected", "bad"), Span(f"{where}: {reason}" if reason else where)]
     if blocked:
-        return [Span("connected, but blocked", "warn"), Span(f"{where}: {blocked}")]
+        return [Span("blocked", "warn"), Span(f", connected{where}: {blocked}")]
     return [Span("connected", "good"), Span(where)]
 
 
