@@ -21,13 +21,15 @@ export function oee() {
   return {
     node: card("OEE", el("table", {class: "data factors"}, el("thead", {}, el("tr", {}, head)), body), note),
     keys: ["oee"],
-    update({oee: {truth, reported}, process}) {
+    update({oee: {truth: whole, truth_meanwhile, reported: read}, process}) {
+      const reported = Number.isFinite(read?.oee) ? read : null;
+      const truth = reported ? truth_meanwhile : whole; // of the same time, or the two could not be compared
       head[3].hidden = !reported;
       rows(Object.keys(FACTORS).map((name) => [name, truth?.[name], reported && percent(reported[name])]));
       const texts = [
         truth?.since && `Since ${clock(truth.since, process.time_zone)}, plant time.`,
         !Number.isFinite(truth?.oee) && "Unknown until machines have finished something.",
-        reported && "Messages: what a dashboard computes from what was published.",
+        reported && "Messages: what a dashboard computes from what was delivered in that time.",
       ];
       write(note, texts.filter(Boolean).join(" "));
     },
