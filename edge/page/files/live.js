@@ -93,9 +93,9 @@ export class Live extends EventTarget {
     if (name === "snapshot") {
       Object.assign(this, data);
       this.#failures = 0;
+      this.#set("live");
       this.#tell("overview", new Set(Object.keys(data.overview)));
       this.#tell("history", data.history);
-      this.#set("live");
     } else if (name === "overview") {
       Object.assign(this.overview, data);
       this.#tell(name, new Set(Object.keys(data)));
