@@ -111,7 +111,7 @@ def test_the_last_fifteen_minutes_are_drawn(overview: Page) -> None:
     """As lines that have a text for screen readers."""
     for title in ("Delivered", "Lateness", "Queue", "OEE"):
         expect(figure(overview, title).get_by_role("img")).to_have_accessible_name(re.compile("last 15 minutes"))
-    line = figure(overview, "Delivered").locator("path.spark-line")
+    line = figure(overview, "Delivered").locator(".spark path:not(.spark-area)")
     soon(overview, lambda: "L" in (line.get_attribute("d") or ""), "two points are there", 20)
 
 
