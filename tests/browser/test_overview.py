@@ -152,6 +152,15 @@ def test_faults_and_alarms_now_are_listed_with_their_machines(overview: Page, wo
     expect(troubles).to_contain_text(re.compile(r"Alarms so far: \d+ raised, \d+ cleared"))
 
 
+def test_the_newest_fault_becomes_older(overview: Page, workshop: Simulator) -> None:
+    """Also while no other comes."""
+    workshop.command(command="inject", machine_id="PRESS-04", fault="worn_belt", severity=1)
+    newest = figure(overview, "Wrong now").get_by_text("newest: PRESS-04 worn belt, ")
+    first = newest.text_content()
+    soon(overview, lambda: newest.text_content() != first, "its age is another one")
+    workshop.command(command="clear", machine_id="PRESS-04")
+
+
 def test_the_last_commands_are_listed(overview: Page, workshop: Simulator) -> None:
     """With who gave them; refused ones with the rule."""
     workshop.command(command="set_point", machine_id="PRESS-02", signal="feed", value=201)
