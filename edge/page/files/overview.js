@@ -60,7 +60,6 @@ function build(parts, api) {
   ];
 }
 
-/** A figure with its unit, a line below it, and a picture. */
 function figure(label, key, line, read) {
   const [amount, unit] = els("span", "amount", null);
   const [value, below, newest] = els("p", null, "figure-below", "figure-below");
