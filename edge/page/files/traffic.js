@@ -30,6 +30,7 @@ class Traffic {
   #came = 0; // since then
   #counts = []; // of the last seconds
   #since = 0; // when these begin
+  #isFirst = true; // the next event of the stream
   #seen = 0; // since the filters were set
   #filters = {};
   #fields = {};
@@ -59,7 +60,7 @@ class Traffic {
   }
 
   start() {
-    const heard = {traffic: ({detail}) => this.#take(detail), refused: ({detail}) => this.#refused(detail), status: () => this.#tell()};
+    const heard = {traffic: ({detail}) => this.#take(detail), refused: ({detail}) => this.#refused(detail), status: () => this.#reopened()};
     Object.entries(heard).forEach(([name, listener]) => this.live.addEventListener(name, listener));
     const ticking = setInterval(() => this.#tell(), 1000);
     this.#apply();
@@ -92,7 +93,13 @@ class Traffic {
     Object.keys(FILTERS).forEach((name) => this.#mark(name, null));
     this.resetter.hidden = found.length === 0;
     this.live.watch({traffic: this.#filters});
+    this.#isFirst = true;
     this.#clear();
+  }
+
+  #reopened() {
+    this.#isFirst = true;
+    this.#tell();
   }
 
   #mark(name, why) {
@@ -114,7 +121,9 @@ class Traffic {
 
   #take({seen, matched, rows}) {
     this.#seen += seen;
-    this.#counts.push({at: performance.now(), seen, matched, shown: rows.length});
+    if (this.#isFirst) this.#since = performance.now(); // it has what came before, too
+    else this.#counts.push({at: performance.now(), seen, matched, shown: rows.length});
+    this.#isFirst = false;
     this.#waiting = [...this.#waiting, ...rows].slice(-MOST_KEPT);
     if (this.#pause === null) this.drawing ||= setTimeout(() => this.#flow(), this.#kept.length > 0 ? DRAW_MS : 0);
     else this.#came += matched;
