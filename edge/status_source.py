@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from edge.delivery.queue import Ledger
 from edge.labels.queries import Anomalies, AnomalyQuery
@@ -16,6 +16,8 @@ from edge.status import (
     MachinesFound,
     OeeFigures,
     OeeQuery,
+    why_not_alive,
+    why_not_ready,
 )
 from edge.traffic import TrafficBatch, TrafficQuery
 from plant.definition.plant_config import PlantConfig
@@ -89,3 +91,27 @@ class StatusSource(Protocol):
         after: the position of the batch; None, and one that is too old, is the first pull of the question. Raises
         TimeoutError where it takes too long, or Busy where too many ask.
         """
+
+
+class Health(NamedTuple):
+    """status: `ok`, `degraded` where messages cannot be delivered, `failing` where it should be restarted.
+
+    reason: why it is not `ok`.
+    """
+
+    status: str
+    reason: str | None
+
+
+def why_dead(source: StatusSource, patience_seconds: float) -> str | None:
+    """Return why the process should be restarted, or None while it works. patience_seconds: see why_not_alive."""
+    age = source.turn_age_seconds()
+    return source.why_stuck() or why_not_alive(
+        source.connection(), turn_age_seconds=age, patience_seconds=patience_seconds
+    )
+
+
+def health(source: StatusSource, patience_seconds: float) -> Health:
+    """Return how a simulator is."""
+    dead, unready = why_dead(source, patience_seconds), why_not_ready(source.connection())
+    return Health("failing" if dead else "degraded" if unready else "ok", dead or unready)

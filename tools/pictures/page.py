@@ -2,8 +2,8 @@
 
     python -m tools.pictures.page [FOLDER]
 
-Seeds and times of the plants are fixed, and each picture waits for what it shows; figures of delivery, such as
-lateness, are those of the machine. It takes four minutes.
+Seeds are fixed, and each picture waits for what it shows; figures of delivery, such as lateness, are those of the
+machine, and times those of the day. It takes four minutes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tests.support.processes.daemon import ROOT
 
 FOLDER: Final = ROOT / "docs" / "pictures"
 SCREEN: Final = ViewportSize(width=1440, height=1000)
+HIGH: Final = ViewportSize(width=1440, height=1250)
 MOST_BYTES: Final = 200_000
 FACTORY: Final = "scenarios/spaceship-faults.yaml"
 BEGIN: Final = "2026-01-06T07:00:00Z"
@@ -85,7 +86,7 @@ def main(folder: Path = FOLDER) -> int:
             (studio.page(fast, "#/", dark=True), "overview-dark"),
             (studio.page(fast, "#/", PHONE), "overview-phone"),
         ]
-        factory = run("--start", BEGIN, plant=FACTORY)
+        factory = run(plant=FACTORY)
         _machine(studio, factory)
         _control(studio, factory)
         _traffic(studio, factory)
@@ -99,14 +100,14 @@ def main(folder: Path = FOLDER) -> int:
 
 def _overview(studio: Studio, page: Page, name: str) -> None:
     """The plant after some hours of its time."""
-    line = page.locator("path.spark-line").first
+    line = page.locator(".spark path:not(.spark-area)").first
     soon(page, lambda: (line.get_attribute("d") or "").count("L") >= _POINTS, f"{_POINTS} points", 300)
     studio.take(page, name)
 
 
 def _machine(studio: Studio, factory: Simulator) -> None:
     """A mill whose tool breaks while one looks."""
-    page = studio.page(factory, f"#/machines/{MACHINE}", ViewportSize(width=1440, height=1250))
+    page = studio.page(factory, f"#/machines/{MACHINE}", HIGH)
     lines = page.locator("path.chart-line")
     _grown(page, lines, 25)
     factory.command(command="inject", machine_id=MACHINE, fault="tool_breakage", severity=2)
@@ -122,9 +123,16 @@ def _grown(page: Page, lines: Locator, points: int) -> None:
 
 def _control(studio: Studio, factory: Simulator) -> None:
     """The commands of a machine, one of them answered."""
-    page = studio.page(factory, "#/control/CNC-02")
+    page = studio.page(factory, "#/control/CNC-02", HIGH)
+    fault = page.get_by_role("form", name="Inject a fault")
+    fault.get_by_label("Severity").fill("1.5")
+    fault.get_by_label("For (s)").fill("600")
+    fault.get_by_role("button").click()
+    expect(page.get_by_text("✕ tool_breakage").first).to_be_visible()
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text(re.compile("✓.*state stopped")).first).to_be_visible()
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_have_attribute("aria-disabled", "true")
+    page.mouse.move(0, 0)
     studio.take(page, "control")
 
 
@@ -132,7 +140,7 @@ def _traffic(studio: Studio, factory: Simulator) -> None:
     """Messages, one of them opened."""
     factory.command(command="rate", messages_per_second=40)
     page = studio.page(factory, "#/traffic")
-    soon(page, lambda: page.locator(".traffic-list details").count() > 60, "messages", 60)
+    soon(page, lambda: page.locator(".traffic-list details").count() >= 20, "messages", 60)
     page.locator(".traffic-list details").filter(has_text=re.compile("factory/cnc")).nth(1).locator("summary").click()
     expect(page.get_by_role("region", name="Payload")).to_be_visible()
     studio.take(page, "traffic")
@@ -141,12 +149,13 @@ def _traffic(studio: Studio, factory: Simulator) -> None:
 
 def _plant(studio: Studio, factory: Simulator) -> None:
     """The YAML with an edit that is checked, and a mistake in it."""
-    page = studio.page(factory, "#/plant")
+    page = studio.page(factory, "#/plant", HIGH)
     field = page.get_by_role("textbox", name="The plant's YAML")
     expect(field).to_have_value(re.compile("printer_3d: 8"))
     field.fill(field.input_value().replace("printer_3d: 8", "printer_3d: 12").replace("welding: 2", "welding: 3"))
     expect(page.get_by_role("row", name=re.compile("printer_3d 8 12"))).to_be_visible()
     expect(page.get_by_role("region", name="Difference")).to_be_visible()
+    field.press("Control+Home")
     studio.take(page, "plant")
     page.once("dialog", lambda dialog: dialog.accept())
 
@@ -156,10 +165,10 @@ def _guide(studio: Studio, sandbox: Simulator) -> None:
     page = studio.page(sandbox, "#/guide")
     for topic in ("factory/telemetry/+/temperature", "factory/status/#"):
         paho.mqtt.subscribe.simple(  # type: ignore[no-untyped-call]
-            topic, hostname="127.0.0.1", port=sandbox.mqtt_port, qos=1
+            topic, hostname="127.0.0.1", port=sandbox.mqtt_port, qos=1, client_id="cli-sub"
         )
-    paho.mqtt.publish.single("classroom/note", "back at ten", 1, True, "127.0.0.1", sandbox.mqtt_port)
-    expect(page.get_by_text(re.compile("1 of 10"))).to_be_visible()
+    paho.mqtt.publish.single("classroom/note", "back at ten", 1, True, "127.0.0.1", sandbox.mqtt_port, "cli-pub")
+    expect(page.get_by_text(re.compile("1 of 10 exercises"))).to_be_visible()
     studio.take(page, "guide")
 
 

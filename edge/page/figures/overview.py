@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from edge.http.health import health
 from edge.observability.statistics import ledger_fields
 from edge.page.figures.context import PageContext
 from edge.page.figures.plan import Plan, TypePlan
 from edge.page.figures.window import Window
 from edge.redaction import clean
+from edge.status_source import health
 from edge.timestamps import rfc3339
 from plant.telemetry import KindOee, Oee, Snapshot
 

@@ -23,9 +23,7 @@ export function mountMachine(root, context, id) {
   const progress = el("p", {class: "muted"});
   const [faults, alarms] = [el("div"), el("div")];
   const signals = el("div", {class: "grid fit"});
-  const noSignals = el("p", {class: "empty"}, "This type declares no signals.");
   const messages = el("div", {class: "grid"});
-  const noMessages = el("p", {class: "empty"}, "None since this view was opened. The next one appears here.");
   const showSignals = keyed(signals, signalCard, ([name]) => name);
   const showMessages = keyed(messages, (row) => messageCard(row, time), ({topic}) => topic);
   const journal = journalTable(context, id);
@@ -42,8 +40,8 @@ export function mountMachine(root, context, id) {
     ),
     el("h2", {}, "Signals"),
     signals,
-    noSignals,
-    card("Newest message of each topic", messages, noMessages),
+    el("p", {class: "empty"}, "This type declares no signals."),
+    card("Newest message of each topic", messages, el("p", {class: "empty"}, "None since this view was opened. The next one appears here.")),
     card("Journal of this machine", journal.node),
   );
   show(root, el("p", {}, el("a", {href: "#/machines"}, "← All machines")), el("div", {class: "row machine-head"}, el("h1", {}, id), about), notice, content);
@@ -70,9 +68,7 @@ export function mountMachine(root, context, id) {
     showJob(machine);
     showTroubles(machine, type?.alarms ?? []);
     showSignals(Object.entries(machine.signals).map(([name, signal]) => [name, signal, at, type?.alarms ?? []]));
-    noSignals.hidden = signals.firstChild !== null;
     if (newest) showMessages(newest.toSorted((one, other) => (one.topic < other.topic ? -1 : 1)));
-    noMessages.hidden = messages.firstChild !== null;
     const why = whyNotPermitted(now, context.api);
     write(forbidden, why);
     quick.update(now, why ?? (type === null ? "Loading." : null));

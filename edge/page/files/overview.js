@@ -68,7 +68,7 @@ function figure(label, key, line, read) {
   value.append(amount, " ", unit);
   return {
     node: el("div", {class: "figure"}, el("h2", {}, label), value, below, picture.node),
-    keys: [key, key === "faults" ? "alarms" : "history"],
+    keys: key === "faults" ? [key, "alarms", "at"] : [key, "history"], // at: the newest fault becomes older
     update(overview, history) {
       const [found, more, kind = "", last] = read(overview);
       const [, first, rest] = /^(.+?)(?: (\S+))?$/.exec(found);
