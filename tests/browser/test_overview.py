@@ -111,7 +111,7 @@ def test_the_last_fifteen_minutes_are_drawn(overview: Page) -> None:
     """As lines that have a text for screen readers."""
     for title in ("Delivered", "Lateness", "Queue", "OEE"):
         expect(figure(overview, title).get_by_role("img")).to_have_accessible_name(re.compile("last 15 minutes"))
-    line = figure(overview, "Delivered").locator("path.spark-line")
+    line = figure(overview, "Delivered").locator(".spark path:not(.spark-area)")
     soon(overview, lambda: "L" in (line.get_attribute("d") or ""), "two points are there", 20)
 
 
@@ -150,6 +150,15 @@ def test_faults_and_alarms_now_are_listed_with_their_machines(overview: Page, wo
     workshop.command(command="clear", machine_id="PRESS-05")
     expect(troubles).not_to_contain_text("PRESS-05")
     expect(troubles).to_contain_text(re.compile(r"Alarms so far: \d+ raised, \d+ cleared"))
+
+
+def test_the_newest_fault_becomes_older(overview: Page, workshop: Simulator) -> None:
+    """Also while no other comes."""
+    workshop.command(command="inject", machine_id="PRESS-04", fault="worn_belt", severity=1)
+    newest = figure(overview, "Wrong now").get_by_text("newest: PRESS-04 worn belt, ")
+    first = newest.text_content()
+    soon(overview, lambda: newest.text_content() != first, "its age is another one")
+    workshop.command(command="clear", machine_id="PRESS-04")
 
 
 def test_the_last_commands_are_listed(overview: Page, workshop: Simulator) -> None:

@@ -1,5 +1,4 @@
-/** Payloads as people read them, and a button that copies a text. */
-
+// Payloads as people read them, a button that copies a text, and what else the views of traffic and plant share.
 import {el, write} from "./dom.js";
 
 const PARTS = /"(?:[^"\\]|\\.)*"?|[{[]\s*[}\]]|[{}[\],:]|\s+|[^"{}[\],:\s]+/gs;
@@ -23,13 +22,29 @@ export function copyButton(label, text, announce) {
   let timer = 0;
   const copy = async () => {
     const said = (await isCopied(text())) ? "Copied" : "The browser refuses to copy";
-    write(button, said);
+    write(copier, said);
     announce(said);
     clearTimeout(timer);
-    timer = setTimeout(write, 2500, button, label);
+    timer = setTimeout(write, 2500, copier, label);
   };
-  const button = el("button", {type: "button", on: {click: copy}}, label);
-  return button;
+  const copier = button(label, copy);
+  return copier;
+}
+
+export function button(text, click, kind) {
+  return el("button", {type: "button", class: kind, on: {click}}, text);
+}
+
+/** Return a text that scrolls in a box of its own. */
+export function block(label, ...content) {
+  return el("pre", {class: "block scroll", tabindex: "0", role: "region", "aria-label": label}, content);
+}
+
+/** Listen to events by name, until what is returned is called. */
+export function listen(target, heard) {
+  const all = Object.entries(heard);
+  all.forEach((each) => target.addEventListener(...each));
+  return () => all.forEach((each) => target.removeEventListener(...each));
 }
 
 async function isCopied(text) {

@@ -4,7 +4,7 @@ import {el, set, show, write} from "./dom.js";
 import {Editor} from "./editor.js";
 import {count, number} from "./format.js";
 import {table} from "./parts.js";
-import {copyButton} from "./payload.js";
+import {block, button, copyButton, listen} from "./payload.js";
 
 const PATH = "/api/v1/plant";
 const TYPING_MS = 400;
@@ -44,14 +44,13 @@ class Plant {
   }
 
   start() {
-    const onOverview = ({detail}) => this.#overview(detail);
-    const onUnload = (event) => this.#isEdited && event.preventDefault();
-    this.live.addEventListener("overview", onOverview);
-    addEventListener("beforeunload", onUnload);
+    const ends = [
+      listen(this.live, {overview: ({detail}) => this.#overview(detail)}),
+      listen(window, {beforeunload: (event) => this.#isEdited && event.preventDefault()}),
+    ];
     this.#load();
     return () => {
-      this.live.removeEventListener("overview", onOverview);
-      removeEventListener("beforeunload", onUnload);
+      ends.forEach((end) => end());
       clearTimeout(this.timer);
       this.isGone = true;
     };
@@ -253,14 +252,6 @@ function editedLines(lines) {
     else if (text[0] === "+" || text[0] === " ") line++;
     return text[0] === "+" ? [line] : [];
   });
-}
-
-function button(text, click, kind) {
-  return el("button", {type: "button", class: kind, on: {click}}, text);
-}
-
-function block(label, ...content) {
-  return el("pre", {class: "plant-block scroll", tabindex: "0", role: "region", "aria-label": label}, content);
 }
 
 function change(before, now) {

@@ -2,7 +2,7 @@
 import {el, set, show, write} from "./dom.js";
 import {bytes, clock, day, number} from "./format.js";
 import {linkTo} from "./parts.js";
-import {copyButton, pretty} from "./payload.js";
+import {block, button, copyButton, listen, pretty} from "./payload.js";
 
 const MOST_KEPT = 1000;
 const ROWS = 60; // in the page while it is live; scrolling down adds as many again
@@ -30,17 +30,16 @@ class Traffic {
   #came = 0; // since then
   #counts = []; // of the last seconds
   #since = 0; // when these begin
-  #seen = 0; // since the filters were set
+  #isFirst = true; // the next event of the stream
   #filters = {};
   #fields = {};
   #wrong = {};
 
   constructor(root, {live, announce, query}) {
     Object.assign(this, {live, announce});
-    const button = (text, kind, click) => el("button", {type: "button", class: kind, on: {click}}, text);
-    this.pauser = button("Pause", "primary", () => this.#toggle());
-    this.clearer = button("Clear", null, () => this.#clear());
-    this.resetter = button("Reset filters", "quiet", () => this.#reset());
+    this.pauser = button("Pause", () => this.#toggle(), "primary");
+    this.clearer = button("Clear", () => this.#clear());
+    this.resetter = button("Reset filters", () => this.#reset(), "quiet");
     this.state = el("p", {class: "traffic-state"});
     this.empty = el("p", {class: "empty"});
     const read = () => this.#read();
@@ -59,12 +58,11 @@ class Traffic {
   }
 
   start() {
-    const heard = {traffic: ({detail}) => this.#take(detail), refused: ({detail}) => this.#refused(detail), status: () => this.#tell()};
-    Object.entries(heard).forEach(([name, listener]) => this.live.addEventListener(name, listener));
+    const end = listen(this.live, {traffic: ({detail}) => this.#take(detail), refused: ({detail}) => this.#refused(detail), status: () => this.#reopened()});
     const ticking = setInterval(() => this.#tell(), 1000);
     this.#apply();
     return () => {
-      Object.entries(heard).forEach(([name, listener]) => this.live.removeEventListener(name, listener));
+      end();
       [ticking, this.typing, this.drawing].forEach(clearTimeout);
     };
   }
@@ -92,7 +90,13 @@ class Traffic {
     Object.keys(FILTERS).forEach((name) => this.#mark(name, null));
     this.resetter.hidden = found.length === 0;
     this.live.watch({traffic: this.#filters});
+    this.#isFirst = true;
     this.#clear();
+  }
+
+  #reopened() {
+    this.#isFirst = true;
+    this.#tell();
   }
 
   #mark(name, why) {
@@ -113,8 +117,9 @@ class Traffic {
   }
 
   #take({seen, matched, rows}) {
-    this.#seen += seen;
-    this.#counts.push({at: performance.now(), seen, matched, shown: rows.length});
+    if (this.#isFirst) this.#since = performance.now(); // it has what came before, too
+    else this.#counts.push({at: performance.now(), seen, matched, shown: rows.length});
+    this.#isFirst = false;
     this.#waiting = [...this.#waiting, ...rows].slice(-MOST_KEPT);
     if (this.#pause === null) this.drawing ||= setTimeout(() => this.#flow(), this.#kept.length > 0 ? DRAW_MS : 0);
     else this.#came += matched;
@@ -170,7 +175,7 @@ class Traffic {
   }
 
   #detail({at, topic, machine_id: machine, payload, cut, bytes: size}) {
-    const click = () => {
+    const only = () => {
       this.#fields.topic.value = topic;
       this.#apply();
     };
@@ -178,8 +183,8 @@ class Traffic {
       el("p", {class: "mono"}, topic),
       el("p", {}, `${day(at, this.#zone)}, ${this.#clock(at)} ${this.#zone ?? ""}`, machine && [" · ", el("a", {href: linkTo(machine)}, machine)]),
       cut && el("p", {class: "warn"}, `Cut: this is only the beginning of ${bytes(size)}.`),
-      el("pre", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Payload"}, pretty(payload) || "(empty)"),
-      el("div", {class: "row"}, copyButton("Copy payload", () => payload, this.announce), copyButton("Copy topic", () => topic, this.announce), el("button", {type: "button", on: {click}}, "Only this topic")),
+      block("Payload", pretty(payload) || "(empty)"),
+      el("div", {class: "row"}, copyButton("Copy payload", () => payload, this.announce), button("Only this topic", only)),
     ];
   }
 
@@ -233,7 +238,7 @@ class Traffic {
     this.#waiting = [];
     this.#counts = [];
     this.#since = performance.now();
-    this.#came = this.#seen = 0;
+    this.#came = 0;
     this.#draw(0);
     if (this.#pause === "reading") this.#pause = null;
     this.#tell();
@@ -272,7 +277,6 @@ class Traffic {
     if (overview && !overview.broker.connected) return `The broker is away, so nothing is delivered: ${overview.broker.last_reason}.`;
     if (Object.values(this.#wrong).some(({textContent}) => textContent)) return "No message is looked for: a filter is wrong.";
     if (this.#waiting.length > 0) return "Paused. Resume to see what has come.";
-    if (isFiltered && this.#seen > 0) return `No message matches these filters; ${number(this.#seen)} have been looked at. Reset the filters to see them.`;
-    return "No message has come yet. Each is shown when it is delivered.";
+    return isFiltered ? "No message that matches has come yet. Reset the filters to see all." : "No message has come yet.";
   }
 }
