@@ -63,7 +63,7 @@ class Sources:
         return about
 
     def invalidate(self) -> None:
-        """Describe each source again, because the configuration has changed."""
+        """Forget all, because the configuration has changed, or nobody looks."""
         self._known.clear()
         self._outside_period.clear()
 
