@@ -130,7 +130,12 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 def test_a_client_is_first_sent_everything_and_then_what_follows(sandbox: Sandbox) -> None:
     """Devices, the messages so far, and where the broker is; with the keys of the contract, in their order."""
-    wait_until(lambda: len(sandbox.recorder.records) > 30, SECONDS, "messages")
+
+    def entries() -> int:
+        with sandbox.page() as page:
+            return len(page.snapshot["traffic"])
+
+    wait_until(lambda: entries() > 10, SECONDS, "messages")
     with sandbox.page() as page:
         snapshot, event = page.snapshot, page.until(lambda each: each["type"] == "event")
 
@@ -152,10 +157,14 @@ def test_messages_are_those_of_the_broker_each_once_and_in_order(sandbox: Sandbo
         for _ in range(10):
             page.entry("factory/telemetry/robot_arm/torque")
         entries = page.snapshot["traffic"] + [each["entry"] for each in page.heard if each["type"] == "event"]
-    heard = {(each.topic, each.qos, each.payload.decode()) for each in sandbox.recorder.records}
+    shown = {(each["topic"], each["qos"], each["payload"]) for each in entries}
+
+    def got() -> set[tuple[str, int, str]]:
+        return {(each.topic, each.qos, each.payload.decode()) for each in sandbox.recorder.records}
+
+    wait_until(lambda: shown <= got(), SECONDS, "the subscriber has them, too")
     counts = [json.loads(each["payload"])["seq"] for each in entries if "/telemetry/robot_arm/" in each["topic"]]
 
-    assert {(each["topic"], each["qos"], each["payload"]) for each in entries} <= heard
     assert counts == [*range(counts[0], counts[0] + len(counts))]
 
 
