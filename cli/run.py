@@ -18,7 +18,6 @@ from cli.run_start import run_start
 from edge.background_writer import locked, written_to
 from edge.control.journal import Journal
 from edge.delivery.queue import describe_endurance
-from edge.http.listening import first_free_port, url_of
 from edge.installed import DEMO_PACKAGES, why_lacking
 from edge.mqtt.protocol.versions import left_out
 from edge.observability.fleet_logs import FleetJsonFormatter
@@ -177,9 +176,13 @@ def _settings(options: RunOptions, start: FleetStart) -> Settings:
 def _page(settings: Settings, *, may_move: bool) -> str | None:
     """Return the address of the page, or None without one; where the port may be another, of the one that is free."""
     host, port = settings.http_host, settings.http_port
-    if port and may_move:
+    if not port:
+        return None
+    from edge.http.server import first_free_port, url_of  # noqa: PLC0415 - loaded only where HTTP is served
+
+    if may_move:
         port = first_free_port(host, range(port, port + FURTHER_PORTS + 1)) or port
-    return f"{url_of('localhost' if host in _LOCAL else host, port)}/" if port else None
+    return f"{url_of('localhost' if host in _LOCAL else host, port)}/"
 
 
 def _announce_nothing(_: Settings, __: PlantConfig, *, may_move: bool) -> None:

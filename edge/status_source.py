@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from edge.delivery.queue import Ledger
 from edge.labels.queries import Anomalies, AnomalyQuery
@@ -17,6 +17,8 @@ from edge.status import (
     MachinesFound,
     OeeFigures,
     OeeQuery,
+    why_not_alive,
+    why_not_ready,
 )
 from edge.traffic import TrafficBatch, TrafficQuery
 from plant.definition.plant_config import PlantConfig
@@ -92,7 +94,31 @@ class StatusSource(Protocol):
         """
 
     async def reported(self) -> Reported | None:
-        """Return OEE as the delivered messages say, and the truth of the same time; None before there is any.
+        """Return OEE as delivered messages report it, and the truth of the same time; None before there is any.
 
         Messages are read from the first question on. Raises TimeoutError where it takes too long.
         """
+
+
+class Health(NamedTuple):
+    """status: `ok`, `degraded` where messages cannot be delivered, `failing` where it should be restarted.
+
+    reason: why it is not `ok`.
+    """
+
+    status: str
+    reason: str | None
+
+
+def why_dead(source: StatusSource, patience_seconds: float) -> str | None:
+    """Return why the process should be restarted, or None while it works. patience_seconds: see why_not_alive."""
+    age = source.turn_age_seconds()
+    return source.why_stuck() or why_not_alive(
+        source.connection(), turn_age_seconds=age, patience_seconds=patience_seconds
+    )
+
+
+def health(source: StatusSource, patience_seconds: float) -> Health:
+    """Return how a simulator is."""
+    dead, unready = why_dead(source, patience_seconds), why_not_ready(source.connection())
+    return Health("failing" if dead else "degraded" if unready else "ok", dead or unready)

@@ -22,6 +22,7 @@ from benchmarks.case import ROOT
 from cli.commands import CheckOptions, Options, parse, plant_file
 from cli.options.clients import ClientOptions
 from cli.options.evaluate import EvaluateOptions
+from cli.options.top import TopOptions
 from edge.runtime.run_options import RunOptions, UsageError
 from edge.settings.environment_warnings import warnings_about
 from edge.settings.loader import Settings, SettingsError, describe, variables
@@ -212,7 +213,7 @@ def _descriptions(case: Case, options: Options) -> Iterator[str]:
             plant_file(options.file, options.message_config_path, case.environ.get("MESSAGE_CONFIG_PATH"), existing())
         )
         return
-    if isinstance(options, EvaluateOptions | ClientOptions):  # they have no settings
+    if isinstance(options, EvaluateOptions | ClientOptions | TopOptions):  # they have no settings
         return
     settings = Settings.load(case.environ, options.flags, pid=1)
     if isinstance(options, RunOptions):

@@ -3,7 +3,7 @@
 # Elsewhere, or when it fails, say nothing or why, and succeed: the tests themselves say what they could not run.
 set -eu
 
-packages="chromium fonts-dejavu-core fonts-liberation2"
+packages="chromium fonts-dejavu-core fonts-inter"
 
 command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] || exit 0
 # shellcheck disable=SC2086  # one word a package

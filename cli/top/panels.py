@@ -15,7 +15,7 @@ _LABEL_COLUMNS: Final = 9
 _GAP: Final = Span("   ")
 _SOON_SECONDS: Final = 300.0
 _KEEPS_UP: Final = 0.9
-"""Share of the messages of a moment that are delivered in it, but for one, while the broker keeps up."""
+"""Share of the generated messages that are delivered, one fewer at most, while the broker keeps up."""
 
 _SPARKLINE_COLUMNS: Final = (16, 60)
 """Columns of the sparkline from which on its span of time is named, and the most that it takes."""
@@ -105,7 +105,7 @@ def _connection(broker: Node, where: str) -> list[Span]:
     if not broker.at("connected").is_true:
         return [Span("not connected", "bad"), Span(f"{where}: {reason}" if reason else where)]
     if blocked:
-        return [Span("connected, but blocked", "warn"), Span(f"{where}: {blocked}")]
+        return [Span("blocked", "warn"), Span(f", connected{where}: {blocked}")]
     return [Span("connected", "good"), Span(where)]
 
 

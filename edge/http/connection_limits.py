@@ -18,7 +18,9 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 ENDLESS: Final = "edgemqttsim.endless"
-"""In the state of a request whose answer has no end, such as a stream of events: true."""
+"""In the state of a request: what is called for an answer that has no end, such as a stream of events."""
+_UNSENT_BYTES: Final = 16 * 1024
+"""The most of such an answer that waits here, and in the kernel before it is sent: what is older is of no use."""
 
 _DRAINED_BYTES: Final = HIGH_WATER_LIMIT * 3 // 4  # asyncio pauses at this limit, and goes on at a quarter of it
 
@@ -48,6 +50,7 @@ class Connection(H11Protocol):
         self.since = self.loop.time()
         self._limits = limits
         self._read_by: float | None = None
+        self._endless: object = None
 
     @property
     def waits(self) -> bool:
@@ -57,7 +60,7 @@ class Connection(H11Protocol):
     @property
     def _is_endless(self) -> bool:
         """Whether the answer that is being sent has no end."""
-        return not self.waits and bool(self.cycle.scope.get("state", {}).get(ENDLESS))
+        return not self.waits and self.cycle is self._endless
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection; where there are too many, close another."""
@@ -72,6 +75,7 @@ class Connection(H11Protocol):
         super().handle_events()
         if waited and not self.waits:
             self.since = self.loop.time()
+            self.cycle.scope["state"][ENDLESS] = self._become_endless
 
     def on_response_complete(self) -> None:
         """Note that an answer is written, though perhaps not sent."""
@@ -87,7 +91,7 @@ class Connection(H11Protocol):
         """Give the caller more time, because it has read some more."""
         super().resume_writing()
         if self._is_endless:
-            self._read_by = None  # how much it has read in all says nothing of the next time
+            self._read_by = None  # what it has read so far is no measure of the next time
         elif self._read_by is not None:
             self._read_by += _DRAINED_BYTES / self._limits.bytes_a_second
 
@@ -104,7 +108,7 @@ class Connection(H11Protocol):
 
     def shutdown(self) -> None:
         """Close the connection, because the process ends; a stream that nobody reads has no end to be waited for."""
-        if self._is_endless and self.flow.write_paused:
+        if self._is_endless and self.transport.get_write_buffer_size():
             return self.abort()
         with contextlib.suppress(h11.LocalProtocolError):  # an earlier error
             super().shutdown()
@@ -116,6 +120,14 @@ class Connection(H11Protocol):
         if self.waits:
             return now > self.since + self._limits.request_seconds
         return self.flow.write_paused and self._read_by is not None and now > self._read_by
+
+    def _become_endless(self) -> None:
+        """Let little wait that is not sent yet, and have patience each time that the caller does not read."""
+        self._endless = self.cycle
+        self.transport.set_write_buffer_limits(_UNSENT_BYTES)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            end = self.transport.get_extra_info("socket")
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
 
     def abort(self) -> None:
         """Close it now, whatever is unsent."""

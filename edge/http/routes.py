@@ -24,11 +24,10 @@ from edge.http.asgi import Outermost
 from edge.http.authorization import caller
 from edge.http.docs import add_docs
 from edge.http.figures import UNAVAILABLE, add_anomalies, add_oee, busy_is_503
-from edge.http.health import health, why_dead
 from edge.http.shared_work import SharedWork
 from edge.observability.statistics import ledger_fields
 from edge.redaction import clean, redact
-from edge.status_source import StatusSource
+from edge.status_source import StatusSource, health, why_dead
 
 CHANGES = "x-changes"
 """In the OpenAPI description of a path: its GET changes something too, as that of another simulator did."""

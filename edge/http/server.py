@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
+import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, cast
@@ -12,9 +15,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from edge.http.connection_limits import Connection, Limits, abort_overdue
-from edge.http.listening import BACKLOG, listen_on_one_of, url_of
+from edge.status import PortError
 
 _LONGEST_HEAD_BYTES: Final = 32 * 1024
+_BACKLOG: Final = 100
+_NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""Errors of an address that this machine does not have, such as ::1 where there is no IPv6."""
 _MOST_WEBSOCKET_BYTES: Final = 32 * 1024
 """Of a message over a WebSocket."""
 _HEARTBEAT_SECONDS: Final = 20.0
@@ -37,7 +43,7 @@ class Server:
         limits: Limits = Limits(),  # noqa: B008 - fixed
         websocket: Callable[[Limits], Any] | None = None,
     ) -> None:
-        self._sockets = listen_on_one_of(host, range(port, port + further_ports + 1))
+        self._sockets = _listen_on_one_of(host, range(port, port + further_ports + 1))
         self.port: int = self._sockets[0].getsockname()[1]
         self.url = url_of(host, self.port)
         self._server = _Uvicorn(
@@ -59,7 +65,7 @@ class Server:
                 proxy_headers=False,
                 server_header=False,
                 h11_max_incomplete_event_size=_LONGEST_HEAD_BYTES,
-                backlog=BACKLOG,
+                backlog=_BACKLOG,
                 timeout_graceful_shutdown=1,
             )
         )
@@ -97,3 +103,61 @@ class _Uvicorn(uvicorn.Server):
         """Close overdue connections, ten times a second."""
         abort_overdue(self.server_state.connections)
         return await super().on_tick(counter)
+
+
+def _listen_on_one_of(host: str, ports: range) -> list[socket.socket]:
+    """Return the sockets of the first port that is free."""
+    for port in ports:
+        try:
+            return _listen(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or port == ports[-1]:
+                raise PortError(f"HTTP_HOST, HTTP_PORT: cannot listen on {host}:{ports[0]}: {_why(error)}") from error
+    raise AssertionError  # a range of ports is never empty
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Return a socket for each address of a host, all with one port; OSError where an address of this machine fails."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    missing: OSError | None = None
+    with contextlib.ExitStack() as opened:
+        sockets: list[socket.socket] = []
+        for family, _, _, _, address in dict.fromkeys(found):
+            chosen = sockets[0].getsockname()[1] if sockets else port
+            try:
+                each = socket.create_server((address[0], chosen, *address[2:]), family=family, backlog=_BACKLOG)
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                missing = error
+            else:
+                # Of each connection, too. asyncio sets this itself only on sockets made for the protocol by its number.
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sockets.append(opened.enter_context(each))
+        if missing and not sockets:
+            raise missing
+        opened.pop_all()
+        return sockets
+
+
+def first_free_port(host: str, ports: range) -> int | None:
+    """Return the first port that is free now; None where no port can be listened on."""
+    try:
+        found = _listen_on_one_of(host, ports)
+    except PortError:
+        return None
+    port: int = found[0].getsockname()[1]
+    for each in found:
+        each.close()
+    return port
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the address of a port, without a path."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _why(error: OSError) -> str:
+    hint = "; is another one running? HTTP_PORT=0 turns this off" if error.errno == errno.EADDRINUSE else ""
+    reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+    return f"{reason}{hint}"

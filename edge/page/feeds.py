@@ -23,7 +23,7 @@ log = logging.getLogger("http")
 
 _TRAFFIC_SECONDS: Final = 0.2
 _COUNTS_PULLS: Final = 5
-"""Pulls after which the counts are told where nothing was found that was asked for."""
+"""Pulls after which the counts are sent where no message was one that is asked for."""
 _MACHINE_SECONDS: Final = 1.0
 _MOST_ROWS: Final = 50
 _MOST_TOPICS: Final = 50
@@ -59,7 +59,7 @@ class _Pulled(ABC):
 
     @abstractmethod
     async def _pull(self) -> bool:
-        """Read what is new; return whether viewers are to be told. May raise TimeoutError, or Busy."""
+        """Read what is new; return whether viewers are to be woken up. May raise TimeoutError, or Busy."""
 
     async def _run(self) -> None:
         failure = ""

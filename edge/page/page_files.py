@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,9 +33,10 @@ _SAFE: Final = {
 
 
 class File(NamedTuple):
-    """A file of the page. etag: of its content (RFC 9110, 8.8.3)."""
+    """A file of the page. packed: the content by gzip.  etag: of its content (RFC 9110, 8.8.3)."""
 
     content: bytes
+    packed: bytes
     media_type: str
     etag: str
 
@@ -88,13 +90,28 @@ def _is_zero(parameter: str) -> bool:
 
 def _file(path: Path) -> File:
     content = path.read_bytes()
-    return File(content, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:20]}"')
+    etag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+    return File(content, gzip.compress(content, mtime=0), _TYPES[path.suffix], etag)
 
 
 def _answer(file: File, request: Request, headers: Mapping[str, str] | None = None) -> Response:
     """Return a file, or that the caller has it already (RFC 9110, 13.1.2)."""
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
-    sent = {**_SAFE, "ETag": file.etag, **(headers or {})}
+    sent = {**_SAFE, **(headers or {})}
+    sent["Vary"] = ", ".join(filter(None, (sent.get("Vary"), "Accept-Encoding")))
+    # The same mark for both forms: it is of what the file says, and compared weakly (RFC 9110, 8.8.3.2).
+    sent["ETag"] = f"W/{file.etag}"
     if file.etag in known or "*" in known:
         return Response(None, 304, sent)
+    if _accepts_gzip(request.headers.get("accept-encoding", "")):
+        return Response(file.packed, 200, {**sent, "Content-Encoding": "gzip"}, file.media_type)
     return Response(file.content, 200, sent, file.media_type)
+
+
+def _accepts_gzip(accepted: str) -> bool:
+    """Return whether a caller takes gzip (RFC 9110, 12.5.3)."""
+    for each in accepted.lower().split(","):
+        coding, *parameters = (part.strip() for part in each.split(";"))
+        if coding in ("gzip", "x-gzip"):
+            return not any(_is_zero(parameter) for parameter in parameters)
+    return False

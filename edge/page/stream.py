@@ -64,7 +64,7 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if scope.get(HEAD):
             return await send(_body(b"", more=False))
-        scope.setdefault("state", {})[ENDLESS] = True
+        scope.get("state", {}).get(ENDLESS, _do_nothing)()
         viewer = _Viewer(self._feeds(), send)
         gone = asyncio.create_task(_until_gone(receive), name="viewer")
         gone.add_done_callback(lambda _: viewer.notify())
@@ -119,6 +119,10 @@ class _Viewer:
             self._places[feed] = new
             found.append(events)
         return b"".join(found)
+
+
+def _do_nothing() -> None:
+    """Stand for a server that has no limits."""
 
 
 def _body(content: bytes, *, more: bool = True) -> Message:

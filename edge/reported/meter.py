@@ -22,7 +22,7 @@ Listen = Callable[[Callable[[Sequence[Message]], None] | None], None]
 class Reported(NamedTuple):
     """OEE sums by machine type. start_ms: plant time since when, in milliseconds since 1970.
 
-    by_messages: as the messages say.  truth: as it was, for the same types and the same time.
+    by_messages: as messages report them.  truth: as it was, for the same types and the same time.
     """
 
     start_ms: int

@@ -220,7 +220,7 @@ class Simulator:
         return self._output.tap.pull(query, after, limit)
 
     async def reported(self) -> Reported | None:
-        """Return OEE as the delivered messages say, and the truth of the same time; None before there is any."""
+        """Return OEE as delivered messages report it, and the truth of the same time; None before there is any."""
         return await self._meter.read()
 
     # from start to exit code

@@ -64,7 +64,7 @@ def _insertion(text: str, node: yaml.MappingNode, added: Mapping[str, Any]) -> _
     indent = _indent(text, begin)
     place = begin - len(indent)
     while indent and text.startswith(f"{indent}#", before := text.rfind("\n", 0, place - 1) + 1):
-        place = before  # what is said of the first key stays with it
+        place = before  # comments on the first key stay with it
     return _Edit(place, place, "".join(f"{indent}{line}\n" for line in lines))
 
 

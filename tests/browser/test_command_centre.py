@@ -133,3 +133,21 @@ def test_what_is_tried_although_it_is_not_possible_is_told_to_screen_readers(
 
     expect(page.get_by_role("status")).to_have_text("Choose a machine: its commands are possible then.")
     expect(stop).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("control/PRESS-02", "Signals and messages"), ("machines/PRES-02", "Show PRESS-02")]
+)
+def test_figures_that_come_leave_the_focus_where_it_is(
+    path: str, name: str, open_page: Open, workshop: Simulator
+) -> None:
+    """Whoever works by keyboard could not follow a link otherwise."""
+    page = open_page(workshop, f"/#/{path}")
+    link = page.get_by_role("link", name=name)
+    link.focus()
+    for _ in range(3):  # seconds, in each of which the stream has the machine once
+        expect(page.locator("#clock")).not_to_have_text(page.locator("#clock").inner_text())
+
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("PRESS-02")

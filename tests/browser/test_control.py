@@ -55,7 +55,7 @@ def test_a_machine_is_chosen_by_keyboard_among_suggestions(open_page: Open, work
     expect(options).to_have_count(6)
     for _ in range(3):
         box.press("ArrowDown")
-    expect(page.get_by_role("option", selected=True)).to_contain_text("PRESS-03")
+    expect(page.get_by_role("listbox").get_by_role("option", selected=True)).to_contain_text("PRESS-03")
     box.press("Enter")
     expect(box).to_have_value("PRESS-03")
     expect(page.locator(".chosen").get_by_role("link", name="Signals and messages")).to_be_visible()

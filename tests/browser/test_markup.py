@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
+from tests.support.brokers.requester import Requester
 from tests.support.browser.required import require_chromium
 from tests.support.browser.simulators import PLANTS, Simulator, simulating
 from tests.support.browser.views import VIEWS, is_live, visit
@@ -80,7 +81,25 @@ def test_markup_in_topics_and_payloads_is_text(open_page: Open, marked: Simulato
     """In the rows of traffic, and in the payload that is opened."""
     page = open_page(marked, "/#/traffic")
     is_live(page)
-    expect(page.get_by_text("factory/<script>alert('topic')</script>").first).to_be_visible()
+    row = page.locator(".traffic-list details").filter(has_text="factory/<script>alert('topic')</script>").first
+    expect(row).to_be_visible()
+    assert page.evaluate(FOUND) == []
+    row.locator("summary").click()
+    expect(page.get_by_role("region", name="Payload")).to_contain_text("onerror=alert('id')")
+
+    assert page.evaluate(FOUND) == []
+
+
+def test_markup_in_commands_over_mqtt_is_text(open_page: Open, marked: Simulator) -> None:
+    """In their reasons, which other clients write."""
+    page = open_page(marked, "/#/traffic?category=command")
+    is_live(page)
+    words = MARKUP.format("reason", "reason")
+    with Requester(marked.mqtt_port, "panel") as panel:
+        panel.ask(MACHINE, {"command": "start", "reason": words})
+    row = page.locator(".traffic-list details").filter(has_text="alert('reason')").first
+    row.locator("summary").click(timeout=15_000)
+    expect(page.get_by_role("region", name="Payload")).to_contain_text(words)
 
     assert page.evaluate(FOUND) == []
 

@@ -99,7 +99,8 @@ def test_the_field_is_left_by_escape_and_the_token_is_forgotten_by_a_button(
     watch_of(page).allowed.add(401)
     is_live(page)
     page.evaluate(STOP)
-    page.get_by_label("Token", exact=True).press("Escape")
+    expect(page.get_by_label("Token", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
     soon(page, lambda: page.evaluate("window.answer !== null"), "the command is answered")
     assert "HTTP_TOKEN_FILE" in page.evaluate("window.answer")
 

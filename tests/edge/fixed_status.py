@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from edge.delivery.queue import Ledger
 from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
+from edge.reported.meter import Reported
 from edge.status import (
     AlarmStatus,
     ClockStatus,
@@ -104,3 +105,7 @@ class FixedStatus:
         if self.error is not None:
             raise self.error
         return self.delivered
+
+    async def reported(self) -> Reported | None:
+        """Nothing was delivered."""
+        return None

@@ -259,6 +259,21 @@ async def test_a_session_counts_once_a_missed_message_arrives() -> None:
 
 
 @in_loop
+async def test_what_has_expired_meanwhile_was_not_got() -> None:
+    """The next message, which nobody has missed, makes no session of it."""
+    async with EmbeddedBroker() as broker:
+        async with connected(broker.port, "sub", **KEPT) as (client, _):
+            await subscribed(client, "a/b")
+        await gone(broker, "sub")
+        broker.publish(message(1, message_expiry_interval=0))
+        async with connected(broker.port, "sub", clean_start=False, **KEPT) as (client, _):
+            await seen(client)
+            broker.publish(message(2))
+            await acknowledged(client)
+            assert happened(broker) == {"qos_1"}
+
+
+@in_loop
 async def test_a_clean_start_gets_nothing_that_was_missed() -> None:
     """The session is deleted, and so no fact happens."""
     async with EmbeddedBroker() as broker:
@@ -366,6 +381,9 @@ async def test_the_receive_maximum_of_a_client_counts_when_a_message_has_to_wait
             broker.publish(message(number))
         assert happened(broker) == {"receive_maximum"}
         assert broker.lessons.facts["receive_maximum"].count == 1
+        client.send(PubAckPacket(1))
+        await client.receive(PublishPacket)
+        assert broker.lessons.facts["receive_maximum"].count == 2
 
 
 @in_loop

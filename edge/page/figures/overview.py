@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from edge.http.health import health
 from edge.observability.statistics import ledger_fields
 from edge.page.figures.context import PageContext
 from edge.page.figures.plan import Plan, TypePlan
 from edge.page.figures.window import Window
 from edge.redaction import clean
 from edge.reported.meter import Reported
+from edge.status_source import health
 from edge.timestamps import rfc3339
 from plant.telemetry import KindOee, Oee, Snapshot
 
@@ -28,7 +28,7 @@ Tile = tuple[str, str, str, int, int]
 class Details(NamedTuple):
     """What is read of single machines. tiles: all of them; None where they are too many.
 
-    faults: the newest of those that go on, the newest first.  reported: OEE as the messages say.
+    faults: the newest of those that go on, the newest first.  reported: OEE as messages report it.
     """
 
     tiles: Sequence[Tile] | None = None
@@ -87,7 +87,7 @@ def overview(context: PageContext, moment: Moment) -> dict[str, object]:
 
 
 def _reported(found: Reported | None) -> dict[str, object]:
-    """Return OEE as the messages say, and the truth of the same time, which is shorter than the run."""
+    """Return OEE as messages report it, and the truth of the same time, which is shorter than the run."""
     if found is None:
         return {"reported": None, "truth_meanwhile": None}
     since = {"since": rfc3339(found.start_ms)}

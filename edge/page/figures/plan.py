@@ -37,7 +37,7 @@ NO_PLAN: Final = Plan(0.0, "UTC", ())
 
 
 class PlanInForce:
-    """Keeps the plan of the configuration in force, and makes it anew after something was done to the plant."""
+    """Keeps the plan of the configuration in force, and makes it again after something was done to the plant."""
 
     def __init__(self, source: StatusSource, journal: Journal) -> None:
         self._source, self._journal = source, journal
@@ -45,7 +45,7 @@ class PlanInForce:
         self.plan = NO_PLAN
 
     async def refresh(self) -> None:
-        """Make it anew where the journal has grown; where a worker does not answer it stays as it was."""
+        """Make it again where the journal has grown; where a worker does not answer it stays as it was."""
         count = self._journal.count
         if count == self._made_at:
             return

@@ -1,12 +1,12 @@
 /** Small charts as SVG: each draws itself at most once a frame, keeps at most 15 minutes, and is told as text too. */
 
-import {el, keyed, set, svg, write} from "./dom.js";
+import {el, els, keyed, set, svg, write} from "./dom.js";
 import {number, percent, seconds, words} from "./format.js";
 
 const KEPT_MS = 15 * 60 * 1000;
+const LEAST = 24; // points of a line that fill its width
 const FAULTED = /fault|fail|error|crash|alarm|emergency|broken|offline/i;
 const ROLES = {stopped: "stopped", planned_stop: "planned", waiting: "waiting", blocked: "waiting", starved: "waiting"};
-const LEAST = 24; // points of a line that fill its width
 const isNumber = Number.isFinite;
 let ids = 0;
 
@@ -29,9 +29,9 @@ export function bar(share, label) {
 }
 
 /** Return a line without axes of equally spaced values. */
-export function sparkline({label, unit = ""}) {
+export function sparkline({label, unit}) {
   const [area, line] = [svg("path", {class: "spark-area"}), svg("path", {class: "spark-line"})];
-  const node = svg("svg", {class: "spark", viewBox: "0 0 180 40", preserveAspectRatio: "none", role: "img"}, area, line);
+  const node = canvas("0 0 180 40", {class: "spark", role: "img", "aria-label": told(label, unit, [])}, area, line);
   const update = onceAFrame((kept = []) => {
     const values = kept.slice(kept.findIndex(isNumber));
     const top = Math.max(...values.filter(isNumber), 0) || 1;
@@ -41,57 +41,54 @@ export function sparkline({label, unit = ""}) {
     set(area, "d", found.map((run) => `M${run[0].split(" ")[0]} 40L${run.join("L")}V40Z`).join(""));
     set(node, "aria-label", told(label, unit, values));
   });
-  set(node, "aria-label", told(label, unit, []));
   return {node, update};
 }
 
 /** Return a chart of a value over time, with its limits as a band and its set point as a line. */
-export function lineChart({label, unit = "", limits = null, setPoint = null}) {
-  const band = svg("rect", {class: "chart-band", x: 0, width: 600});
+export function lineChart({label, unit, limits, setPoint}) {
+  const band = svg("rect", {class: "chart-band", width: 600});
   const [wanted, line] = [svg("path", {class: "chart-set-point"}), svg("path", {class: "chart-line"})];
-  const drawn = svg("svg", {viewBox: "0 0 600 120", preserveAspectRatio: "none", "aria-hidden": "true"}, band, wanted, line);
-  const texts = ["top", "bottom", "from", "to"].map((place) => el("span", {class: `chart-${place}`}));
-  const summary = el("span", {class: "visually-hidden"});
-  const kept = {points: [], limits, setPoint};
+  const [top, bottom, from, to, summary] = els("span", "chart-top", "chart-bottom", "chart-from", "chart-to", "visually-hidden");
+  const points = [];
 
   const draw = onceAFrame(() => {
-    const {points, setPoint: aim} = kept;
-    const [lowest, highest] = kept.limits ?? [];
-    write(summary, told(label, unit, points.map((each) => each[1])));
+    const values = points.map((each) => each[1]);
+    write(summary, told(label, unit, values));
     if (points.length === 0) return;
     const end = points.at(-1)[0];
     const span = Math.max(60000, end - points[0][0]);
-    const [low, high] = extent([aim, ...points.map((each) => each[1])].filter(isNumber));
-    const y = (value) => Math.max(-10, Math.min(130, 114 - ((value - low) / (high - low)) * 108));
-    const found = runs(points.map(([at, value]) => [600 - ((end - at) / span) * 600, isNumber(value) ? y(value) : null]));
+    const [low, high] = extent([setPoint, ...values].filter(isNumber));
+    const y = (value, otherwise) => (isNumber(value) ? Math.max(-10, Math.min(130, 114 - ((value - low) / (high - low)) * 108)) : otherwise);
+    const found = runs(points.map(([at, value]) => [600 - ((end - at) / span) * 600, y(value, null)]));
     set(line, "d", found.map((run) => `M${run.join("L")}`).join(""));
-    set(wanted, "d", isNumber(aim) ? `M0 ${y(aim).toFixed(1)}H600` : "");
-    const [top, bottom] = [isNumber(highest) ? y(highest) : -10, isNumber(lowest) ? y(lowest) : 130];
-    set(band, "y", top.toFixed(1));
-    set(band, "height", kept.limits ? Math.max(0, bottom - top).toFixed(1) : 0);
-    [number(high), number(low), `${seconds(Math.round(span / 1000))} ago`, "now"].forEach((text, place) => write(texts[place], text));
+    set(wanted, "d", isNumber(setPoint) ? `M0 ${y(setPoint)}H600` : "");
+    const upper = y(limits?.[1], -10);
+    set(band, "y", upper);
+    set(band, "height", limits ? Math.max(0, y(limits[0], 130) - upper) : 0);
+    write(top, number(high));
+    write(bottom, number(low));
+    write(from, `${seconds(Math.round(span / 1000))} ago`);
+    write(to, "now");
   });
   draw();
   return {
-    node: el("div", {class: "chart"}, drawn, texts, summary),
+    node: el("div", {class: "chart"}, canvas("0 0 600 120", {"aria-hidden": "true"}, band, wanted, line), top, bottom, from, to, summary),
     add(timeMs, value) {
-      const {points} = kept;
-      if (points.length > 0 && timeMs <= points.at(-1)[0]) return;
+      if (timeMs <= points.at(-1)?.[0]) return;
       points.push([timeMs, value]);
       points.splice(0, points.findIndex(([at]) => at >= timeMs - KEPT_MS));
       draw();
     },
     update(changed) {
-      Object.assign(kept, changed);
+      ({limits, setPoint} = {limits, setPoint, ...changed});
       draw();
     },
   };
 }
 
 /** Return a timeline of states. producing: the state in which the machine produces. */
-export function stateBar({label, producing = null}) {
+export function stateBar({label, producing}) {
   const group = svg("g");
-  const drawn = svg("svg", {viewBox: "0 0 600 24", preserveAspectRatio: "none", "aria-hidden": "true"}, group);
   const [shares, from] = [legend(), el("span")];
   const rects = keyed(group, rect, (_, place) => place);
   const spans = [];
@@ -106,11 +103,12 @@ export function stateBar({label, producing = null}) {
     shares.update([...times].map(([state, time]) => [state, stateClass(state, producing), percent(time / width, 0)]));
     write(from, `${seconds(Math.round(width / 1000))} ago`);
   });
+  const drawn = canvas("0 0 600 24", {"aria-hidden": "true"}, group);
   return {
     node: el("div", {class: "state-bar", role: "group", "aria-label": label}, drawn, el("div", {class: "row between muted small"}, from, "now"), shares.node),
     add(timeMs, state) {
       const last = spans.at(-1);
-      if (last && timeMs < last.end) return;
+      if (timeMs < last?.end) return;
       if (last) last.end = timeMs;
       if (last?.state !== state) spans.push({state, start: timeMs, end: timeMs});
       while (spans.length > 1 && spans[0].end < timeMs - KEPT_MS) spans.shift();
@@ -142,7 +140,8 @@ export function segments(kind = "", role = null) {
 export function legend() {
   const node = el("ul", {class: "legend"});
   const make = () => {
-    const [dot, state, text] = [el("span", {"aria-hidden": "true"}), el("span"), el("strong")];
+    const [dot, state] = els("span", null, null);
+    const text = el("strong");
     const update = ([name, role, known]) => {
       set(dot, "class", `dot ${role}`);
       write(state, words(name));
@@ -173,12 +172,16 @@ export function newId(name) {
   return `${name}-${++ids}`;
 }
 
+function canvas(viewBox, attributes, ...parts) {
+  return svg("svg", {viewBox, preserveAspectRatio: "none", ...attributes}, parts);
+}
+
 function rect() {
-  const node = svg("rect", {height: 24, y: 0});
+  const node = svg("rect", {height: 24});
   const update = ([start, width, name]) => {
     set(node, "class", name);
-    set(node, "x", (start * 600).toFixed(2));
-    set(node, "width", Math.max(0.5, width * 600).toFixed(2));
+    set(node, "x", start * 600);
+    set(node, "width", Math.max(0.5, width * 600));
   };
   return {node, update};
 }
@@ -196,12 +199,12 @@ function runs(points) {
 function extent(values) {
   if (values.length === 0) return [0, 1];
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  const spare = high === low ? Math.max(1, Math.abs(high) * 0.05) : (high - low) * 0.05;
+  const spare = (high - low) * 0.05 || Math.max(1, Math.abs(high) * 0.05);
   return [low - spare, high + spare];
 }
 
 function told(label, unit, values) {
   const found = values.filter(isNumber);
   if (found.length === 0) return `${label}: no values yet`;
-  return `${label}: ${number(found.at(-1))} ${unit}, from ${number(Math.min(...found))} to ${number(Math.max(...found))}`;
+  return `${label}: ${number(found.at(-1))} ${unit ?? ""}, from ${number(Math.min(...found))} to ${number(Math.max(...found))}`;
 }

@@ -1,7 +1,7 @@
 // The command centre: what can be done to a machine and to the plant, with the answers, and who did what.
 import {actionForm, quickActions} from "./actions.js";
 import {MACHINE_GROUPS, PLANT_ACTIONS, whyNotPermitted} from "./commands.js";
-import {el, show, write} from "./dom.js";
+import {el, set, show, write} from "./dom.js";
 import {follow} from "./follow.js";
 import {since} from "./format.js";
 import {journalTable} from "./journal.js";
@@ -14,7 +14,8 @@ function mount(root, context, argument) {
   const target = () => ({machine_id: now.id});
   const form = (action) => actionForm(action, context, target);
   const picker = machinePicker(context, choose);
-  const summary = el("p", {class: "row"});
+  const summary = el("span", {class: "row"});
+  const more = el("a", {}, "Signals and messages");
   const notice = el("p", {class: "notice warn", hidden: true});
   const quick = quickActions(context, target);
   const groups = Object.entries(MACHINE_GROUPS).map(([title, actions]) => [title, actions.map(form)]);
@@ -31,7 +32,7 @@ function mount(root, context, argument) {
       "div",
       {class: "stack"},
       notice,
-      card("A machine", el("div", {class: "chosen"}, picker.node, summary), quick.node),
+      card("A machine", el("div", {class: "chosen"}, picker.node, el("p", {class: "row"}, summary, more)), quick.node),
       el("div", {class: "grid fit"}, groups.map(([title, forms]) => card(title, forms.map((each) => each.node)))),
       card("The plant", el("div", {class: "plant-actions"}, plant.map((each) => each.node))),
       card("Journal", journal.node),
@@ -57,6 +58,8 @@ function mount(root, context, argument) {
     ofMachine.forEach((each) => each.update(now, forbidden ?? why()));
     plant.forEach((each) => each.update(now, forbidden));
     show(summary, summarised());
+    more.hidden = why() !== null;
+    set(more, "href", now.id === null ? null : linkTo(now.id));
     journal.update();
   }
 
@@ -67,7 +70,6 @@ function mount(root, context, argument) {
       stateChip(now),
       el("span", {class: "muted"}, `for ${since(machine.since, machine.at)}`),
       machine.faults.length ? faultsOf(machine) : el("span", {class: "good"}, "✓ no faults"),
-      el("a", {href: linkTo(now.id)}, "Signals and messages"),
     ];
   }
 

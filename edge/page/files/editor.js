@@ -1,5 +1,4 @@
-/** A text field for YAML: line numbers, marked lines, and keys that indent and yet let the keyboard leave. */
-
+// A text field for YAML: line numbers, marked lines, and keys that indent and yet let the keyboard leave.
 import {el, set, show, write} from "./dom.js";
 
 const STEP = "  ";
@@ -13,21 +12,19 @@ export class Editor {
     this.announce = announce;
     this.numbers = el("div", {class: "editor-numbers"});
     this.marks = el("div", {class: "editor-marks"});
-    this.field = el("textarea", {
-      class: "editor-text", wrap: "off", "aria-label": label, "aria-describedby": "editor-hint",
-      spellcheck: "false", autocomplete: "off", autocapitalize: "off",
-      on: {
-        input: () => {
-          this.#doesTabLeave = false;
-          this.#number();
-          onInput();
-        },
-        scroll: () => this.#scroll(),
-        keydown: (event) => this.#key(event),
-        pointerdown: () => (this.#doesTabLeave = false),
-        blur: () => (this.#doesTabLeave = true),
+    const on = {
+      input: () => {
+        this.#doesTabLeave = false;
+        this.#number();
+        onInput();
       },
-    });
+      scroll: () => [this.numbers, this.marks].forEach((node) => (node.style.transform = `translateY(${-this.field.scrollTop}px)`)),
+      keydown: (event) => this.#key(event),
+      pointerdown: () => (this.#doesTabLeave = false),
+      blur: () => (this.#doesTabLeave = true),
+    };
+    const typing = {spellcheck: "false", autocomplete: "off", autocapitalize: "off"};
+    this.field = el("textarea", {class: "editor-text", wrap: "off", "aria-label": label, "aria-describedby": "editor-hint", ...typing, on});
     this.node = el("div", {class: "editor"}, el("div", {class: "editor-back", "aria-hidden": "true"}, this.numbers, this.marks), this.field);
     this.hint = el("p", {class: "hint small", id: "editor-hint"}, "While you type, Tab indents. Escape, then Tab, leaves the field.");
   }
@@ -52,11 +49,10 @@ export class Editor {
 
   /** Mark lines, counted from 1: those with mistakes, and those that are edited. */
   mark(bad, changed) {
-    const height = parseFloat(getComputedStyle(this.field).lineHeight);
     const bands = (lines, kind) =>
       lines.slice(0, MOST_MARKS).map((line) => {
         const band = el("span", {class: kind});
-        band.style.top = `${(line - 1) * height}px`;
+        band.style.top = `${(line - 1) * this.#lineHeight}px`;
         return band;
       });
     show(this.marks, bands(changed, "is-changed"), bands(bad, "is-bad"));
@@ -65,12 +61,15 @@ export class Editor {
 
   /** Go to a line, counted from 1. */
   go(line) {
-    const before = this.text.split("\n").slice(0, line - 1).join("\n").length;
-    const begin = line > 1 ? before + 1 : 0;
+    const begin = this.text.split("\n").slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
     this.field.focus({preventScroll: true});
     this.field.setSelectionRange(begin, begin);
-    this.field.scrollTo(0, (line - 1) * parseFloat(getComputedStyle(this.field).lineHeight) - this.field.clientHeight / 3);
+    this.field.scrollTo(0, (line - 1) * this.#lineHeight - this.field.clientHeight / 3);
     this.node.scrollIntoView({block: "nearest"});
+  }
+
+  get #lineHeight() {
+    return parseFloat(getComputedStyle(this.field).lineHeight);
   }
 
   #number() {
@@ -79,41 +78,32 @@ export class Editor {
     this.count = count;
   }
 
-  #scroll() {
-    for (const node of [this.numbers, this.marks]) node.style.transform = `translateY(${-this.field.scrollTop}px)`;
-  }
-
   #key(event) {
-    if (event.key === "Escape") {
+    const {key, shiftKey} = event;
+    if (key === "Escape") {
       this.#doesTabLeave = true;
       this.announce("Tab now leaves the field");
-    } else if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) {
-      return;
-    } else if (event.key === "Tab" && !this.#doesTabLeave) {
-      event.preventDefault();
-      this.#indent(event.shiftKey);
-    } else if (event.key === "Enter") {
-      event.preventDefault();
-      this.#type(`\n${/^ */.exec(this.text.slice(this.#lineBegin()))[0]}`);
     }
+    const isTab = key === "Tab" && !this.#doesTabLeave;
+    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || !(isTab || key === "Enter")) return;
+    event.preventDefault();
+    if (isTab) this.#indent(shiftKey);
+    else this.#type(`\n${/^ */.exec(this.text.slice(this.#lineBegin))[0]}`);
   }
 
-  #lineBegin() {
+  get #lineBegin() {
     return this.text.lastIndexOf("\n", this.field.selectionStart - 1) + 1;
   }
 
   /** Move the lines of the selection, or the cursor, by a step. */
   #indent(isBack) {
     const {selectionStart: begin, selectionEnd: end} = this.field;
-    if (!isBack && begin === end) {
-      this.#type(STEP);
-      return;
-    }
-    const from = this.#lineBegin();
+    if (!isBack && begin === end) return this.#type(STEP);
+    const from = this.#lineBegin;
     const now = this.text.slice(from, end).replace(isBack ? /^ {1,2}/gm : /^(?=.)/gm, isBack ? "" : STEP);
     this.field.setSelectionRange(from, end);
     this.#type(now);
-    this.field.setSelectionRange(begin === end ? from + now.length : from, from + now.length);
+    return this.field.setSelectionRange(begin === end ? from + now.length : from, from + now.length);
   }
 
   /** Put a text in the place of the selection, as if typed, so that it can be undone. */

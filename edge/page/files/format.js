@@ -7,7 +7,7 @@ const made = new Map();
 export function number(x, digits) {
   if (!known(x)) return NONE;
   const most = digits ?? (Number.isInteger(x) || Math.abs(x) >= 100 ? 0 : Math.abs(x) >= 10 ? 1 : 2);
-  const parts = {minimumFractionDigits: digits ?? 0, maximumFractionDigits: most};
+  const parts = {signDisplay: "negative", minimumFractionDigits: digits ?? 0, maximumFractionDigits: most};
   return kept(`${digits} ${most}`, () => new Intl.NumberFormat("en", parts)).format(x);
 }
 

@@ -30,16 +30,18 @@ function status({status: stream, overview}) {
   set(byId("status"), "class", `status ${kind}`);
   write(byId("status-word"), name);
   write(byId("status-reason"), isLost ? "" : process?.reason);
+  set(byId("status-reason"), "title", process?.reason);
   byId("banner").hidden = !isLost;
   document.body.classList.toggle("stale", isLost);
   write(byId("banner-text"), overview ? `What you see is of ${clock(overview.at, process.time_zone)}, plant time.` : "Nothing has been received yet.");
 }
 
-function time({at, process}) {
-  write(byId("clock"), clock(at, process.time_zone));
-  set(byId("clock"), "datetime", at);
-  set(byId("clock"), "title", day(at, process.time_zone));
-  write(byId("zone"), process.time_zone);
+function time({at, process: {time_zone: zone}}) {
+  const node = byId("clock");
+  write(node, clock(at, zone));
+  set(node, "datetime", at);
+  set(node, "title", day(at, zone));
+  write(byId("zone"), zone);
 }
 
 /** The theme follows the system until the button says otherwise; nothing of it is stored. */
@@ -49,8 +51,9 @@ function themes() {
   const apply = () => {
     const [theme, name] = THEMES[place];
     set(document.documentElement, "data-theme", theme || null);
-    set(button, "aria-label", `Theme: ${name.toLowerCase()}`);
-    set(button, "title", `Theme: ${name.toLowerCase()}`);
+    const text = `Theme: ${name.toLowerCase()}`;
+    set(button, "aria-label", text);
+    set(button, "title", text);
     write(byId("theme-name"), name);
   };
   button.addEventListener("click", () => {

@@ -65,8 +65,8 @@ export class Live extends EventTarget {
     };
     try {
       renew();
-      const headers = {Accept: "text/event-stream"};
-      const answer = await fetch(address(`/api/v1/stream?${this.#query}`), {headers, credentials: "omit", cache: "no-store", signal: reader.signal});
+      const path = `/api/v1/stream${this.#query && `?${this.#query}`}`;
+      const answer = await fetch(address(path), {credentials: "omit", cache: "no-store", signal: reader.signal});
       if (!answer.ok) return await errorOf(answer);
       const texts = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
@@ -93,9 +93,9 @@ export class Live extends EventTarget {
     if (name === "snapshot") {
       Object.assign(this, data);
       this.#failures = 0;
+      this.#set("live");
       this.#tell("overview", new Set(Object.keys(data.overview)));
       this.#tell("history", data.history);
-      this.#set("live");
     } else if (name === "overview") {
       Object.assign(this.overview, data);
       this.#tell(name, new Set(Object.keys(data)));

@@ -6,7 +6,7 @@ import {el, keyed, show, write} from "./dom.js";
 import {follow} from "./follow.js";
 import {bytes, clock, number, percent, seconds, since, words} from "./format.js";
 import {journalTable} from "./journal.js";
-import {card, linkTo, stateChip, table, unitOf} from "./parts.js";
+import {card, isNew, linkTo, stateChip, table, unitOf} from "./parts.js";
 import {pretty} from "./payload.js";
 
 /** Show the machine of an id until the returned function is called. */
@@ -18,11 +18,12 @@ export function mountMachine(root, context, id) {
   const opened = el("p", {class: "muted small"});
   const forbidden = el("p", {class: "muted"});
   const quick = quickActions(context, () => ({machine_id: id}));
-  const [facts, job, faults, alarms] = [el("dl", {class: "facts"}), el("div"), el("div"), el("div")];
+  const [facts, work] = [el("dl", {class: "facts"}), el("dl", {class: "facts"})];
+  const done = bar(0, "");
+  const progress = el("p", {class: "muted"});
+  const [faults, alarms] = [el("div"), el("div")];
   const signals = el("div", {class: "grid fit"});
-  const noSignals = el("p", {class: "empty"}, "This type declares no signals.");
   const messages = el("div", {class: "grid"});
-  const noMessages = el("p", {class: "empty"}, "None since this view was opened. The next one appears here.");
   const showSignals = keyed(signals, signalCard, ([name]) => name);
   const showMessages = keyed(messages, (row) => messageCard(row, time), ({topic}) => topic);
   const journal = journalTable(context, id);
@@ -34,13 +35,13 @@ export function mountMachine(root, context, id) {
       {class: "grid fit"},
       card("State", timeline.node, opened, facts),
       card("Commands", forbidden, quick.node, el("p", {}, el("a", {href: linkTo(id, "control")}, "More commands"))),
-      card("Job", job),
+      card("Job", done, progress, work),
       card("Faults and alarms", faults, alarms),
     ),
     el("h2", {}, "Signals"),
     signals,
-    noSignals,
-    card("Newest message of each topic", messages, noMessages),
+    el("p", {class: "empty"}, "This type declares no signals."),
+    card("Newest message of each topic", messages, el("p", {class: "empty"}, "None since this view was opened. The next one appears here.")),
     card("Journal of this machine", journal.node),
   );
   show(root, el("p", {}, el("a", {href: "#/machines"}, "← All machines")), el("div", {class: "row machine-head"}, el("h1", {}, id), about), notice, content);
@@ -67,9 +68,7 @@ export function mountMachine(root, context, id) {
     showJob(machine);
     showTroubles(machine, type?.alarms ?? []);
     showSignals(Object.entries(machine.signals).map(([name, signal]) => [name, signal, at, type?.alarms ?? []]));
-    noSignals.hidden = signals.firstChild !== null;
     if (newest) showMessages(newest.toSorted((one, other) => (one.topic < other.topic ? -1 : 1)));
-    noMessages.hidden = messages.firstChild !== null;
     const why = whyNotPermitted(now, context.api);
     write(forbidden, why);
     quick.update(now, why ?? (type === null ? "Loading." : null));
@@ -77,17 +76,19 @@ export function mountMachine(root, context, id) {
   }
 
   function failed(text) {
-    const meant = /did you mean "([^"]+)"\?/.exec(text)?.[1];
     notice.hidden = false;
+    if (!isNew(notice, text)) return;
+    const meant = /did you mean "([^"]+)"\?/.exec(text)?.[1];
     notice.className = "notice bad";
     show(notice, el("p", {}, `✕ ${text}`), meant && el("p", {}, el("a", {href: linkTo(meant)}, `Show ${meant}`)));
   }
 
-  function showJob({job: work, jobs_finished: finished}) {
-    if (work === null) return show(job, el("p", {class: "muted"}, "It has no job."));
-    const done = `${percent(work.progress, 0)} done`;
-    const known = {Kind: work.kind, Id: work.id, Begun: time(work.started), Lot: work.lot, Order: work.order, Operator: work.operator, "Jobs finished": number(finished)};
-    return show(job, bar(work.progress, done), el("p", {}, done), tell(el("dl", {class: "facts"}), known));
+  function showJob({job, jobs_finished: finished}) {
+    const text = job === null ? "It has no job." : `${percent(job.progress, 0)} done`;
+    write(progress, text);
+    done.hidden = job === null;
+    done.update(job?.progress, text);
+    if (job !== null) tell(work, {Kind: job.kind, Id: job.id, Begun: time(job.started), Lot: job.lot, Order: job.order, Operator: job.operator, "Jobs finished": number(finished)});
   }
 
   function showTroubles({faults: active, alarms: raised, at}, declared) {
@@ -117,10 +118,10 @@ function signalCard([name, {unit, description}]) {
     update([, {value: is, limits, set_point: point}, at, alarms]) {
       const isNumber = typeof is === "number";
       const own = alarms.filter((each) => each.signal === name);
-      const limitOf = (side) => own.find((each) => each.side === side)?.limit;
+      const fine = ["low", "high"].map((side, place) => own.find((each) => each.side === side)?.limit ?? limits?.[place] ?? null);
       write(value, is === null ? "no value" : `${isNumber ? number(is) : is} ${unitOf(unit)}`);
       chart.node.hidden = typeof is === "string";
-      chart.update({limits: [limitOf("low") ?? limits?.[0], limitOf("high") ?? limits?.[1]], setPoint: point});
+      chart.update({limits: fine.some((limit) => limit !== null) ? fine : null, setPoint: point});
       chart.add(at, isNumber ? is : null);
       const all = [limits && `limits ${number(limits[0])} to ${number(limits[1])}`, point !== null && `set point ${number(point)}`, ...own.map((each) => `alarm ${each.side} ${number(each.limit)}`)];
       write(known, all.filter(Boolean).join(" · ") || "no limits");
@@ -144,10 +145,11 @@ function messageCard({topic}, time) {
 /** Fill a list of facts, without those that there are not. */
 function tell(node, facts) {
   const known = Object.entries(facts).filter(([, value]) => value !== null && value !== undefined);
-  return show(node, known.map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
+  if (isNew(node, known)) show(node, known.map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
 }
 
 function list(node, heads, rows, none) {
+  if (!isNew(node, [rows, none])) return;
   const body = el("tbody", {}, rows.map((row) => el("tr", {}, row.map((text) => el("td", {}, text)))));
   show(node, rows.length ? table("", heads, body) : el("p", {class: "muted"}, none));
 }

@@ -7,8 +7,7 @@ import {mountMachine} from "./machine-detail.js";
 import {linkTo, table} from "./parts.js";
 
 const PAGE = 50;
-const AGAIN_MS = 4000;
-const SLOW_MS = 300;
+const AGAIN_MS = 2000;
 const PAUSE_MS = 200;
 const FILTERS = {
   type: ["machine_type", "Type", "All types"],
@@ -24,8 +23,7 @@ export const view = {
 };
 
 function mountList(root, context) {
-  const {live, api} = context;
-  const given = new URLSearchParams(location.hash.split("?")[1]);
+  const {live, api, query: given} = context;
   const inputs = Object.entries(FILTERS).map(([name, [, , none]]) => {
     const id = `filter-${name}`;
     return none ? el("select", {id, name}) : el("input", {id, name, type: "search", autocomplete: "off", value: given.get(name) ?? ""});
@@ -39,7 +37,8 @@ function mountList(root, context) {
   const back = el("button", {type: "button", on: {click: () => load(before.pop())}}, "Previous");
   const forth = el("button", {type: "button", on: {click: () => load(next, before.push(page))}}, "Next");
   const before = []; // the pages before this one
-  let types = null;
+  let found = null; // what is shown
+  let types = [];
   let page = null;
   let next = null;
   let turn = 0;
@@ -80,18 +79,19 @@ function mountList(root, context) {
     const asked = new URLSearchParams([...wanted().map(([name, value]) => [FILTERS[name][0], value]), ["limit", PAGE]]);
     page = path;
     try {
-      const found = await api.get(path ?? `/api/v1/machines?${asked}`);
+      const answer = await api.get(path ?? `/api/v1/machines?${asked}`);
       if (mine !== turn) return;
+      found = answer;
       next = found.next ?? null;
-      list(found);
+      list();
     } catch (error) {
       if (mine !== turn) return;
-      next = null;
+      found = next = null;
       say(`✕ ${error.detail}`);
     }
     set(back, "disabled", page === null);
     set(forth, "disabled", next === null);
-    timer = setTimeout(again, performance.now() - begin > SLOW_MS ? 10 * AGAIN_MS : AGAIN_MS);
+    timer = setTimeout(again, AGAIN_MS + 10 * (performance.now() - begin)); // a search of many machines costs more
   }
 
   function again() {
@@ -105,7 +105,8 @@ function mountList(root, context) {
     made.hidden = text !== "";
   }
 
-  function list({now, machines}) {
+  function list() {
+    const {now, machines} = found;
     fill(machines.map((machine) => ({machine, now, producing: live.overview?.types[machine.machine_type]?.producing})));
     const isAll = wanted().length === 0;
     say(machines.length ? "" : isAll ? "The plant has no machines. The command centre can add some." : "No machine is like this now. Choose fewer filters.");
@@ -117,11 +118,12 @@ function mountList(root, context) {
   /** Offer what the types have that are chosen. A choice from the page's address is kept, also where nothing has it. */
   function offer() {
     const chosen = inputs[0].value || given.get("type");
-    const own = (types ?? []).filter((each) => !chosen || each.machine_type === chosen);
+    const own = types.filter((each) => !chosen || each.machine_type === chosen);
+    const namesOf = (entries) => own.flatMap((each) => entries(each).map(({name}) => name));
     const now = own.flatMap((each) => Object.keys(live.overview?.types[each.machine_type]?.states ?? {}));
-    const states = [...own.flatMap((each) => each.states.map(({name}) => name)), ...now, "stopped"];
-    const faults = own.flatMap((each) => [...each.faults, ...each.wear].map(({name}) => name));
-    [(types ?? []).map((each) => each.machine_type), states, faults].forEach((values, place) => {
+    const states = [...namesOf((each) => each.states), ...now, "stopped"];
+    const faults = namesOf((each) => [...each.faults, ...each.wear]);
+    [types.map((each) => each.machine_type), states, faults].forEach((values, place) => {
       const input = inputs[place];
       const value = input.value || given.get(input.name) || "";
       const all = new Set(value ? [...values, value] : values);
@@ -132,6 +134,7 @@ function mountList(root, context) {
   }
 
   const {now, end} = follow(context, () => {
+    if (found) list();
     if (now.types === types) return;
     types = now.types;
     offer();

@@ -1,10 +1,20 @@
 /** The overview: all of the plant at one look. */
 
 import {onceAFrame, segments, sparkline} from "./charts.js";
-import {el, set, show, write} from "./dom.js";
+import {el, els, set, show, write} from "./dom.js";
 import {NONE, count, milliseconds, number, percent, rate, since, words} from "./format.js";
 import {broker, delivery, journal, oee, run, troubles} from "./panels.js";
 import {ROLES, ordered, wall} from "./wall.js";
+
+/** The key figures: title, what of the overview they are of, what of the history is drawn, and how they read. */
+const FIGURES = [
+  ["Delivered", "rate", "rate", ({rate: {delivered, asked, generated}}) => [rate(delivered), asked === null ? `${rate(generated)} generated` : `${rate(asked)} asked`]],
+  ["Lateness, 99 %", "lateness", "lateness_ms", ({lateness: late}) => [milliseconds(late?.p99_ms), late ? `${milliseconds(late.p50_ms)} median, ${milliseconds(late.max_ms)} worst` : "nothing was due lately"]],
+  ["Queue", "queue", "queue", ({queue: {depth, size, in_flight: flying}}) => [number(depth), `of ${number(size)}, ${number(flying)} in flight`, depth >= size ? "bad" : depth > size / 2 ? "warn" : ""]],
+  ["OEE", "oee", "oee", ({oee: {truth, reported}}) => [percent(truth?.oee), reported ? `${percent(reported.oee)} by the messages` : "ground truth"]],
+  ["Machines", "types", null, ({machines, types}) => [number(machines), `${number(roles(types)[0][3])} producing`]],
+  ["Wrong now", "faults", null, wrong],
+];
 
 export const view = {
   path: "",
@@ -16,111 +26,76 @@ export const view = {
     let changed = new Set();
 
     const draw = onceAFrame(() => {
-      const {overview} = live;
+      const {overview, history} = live;
       if (!overview || !root.isConnected) return;
       if (parts.length === 0) waiting.replaceWith(...build(parts, api));
       const now = changed;
       changed = new Set();
-      parts.filter((part) => part.keys.some((key) => now.has(key))).forEach((part) => part.update(overview, live.history));
+      parts.filter((part) => part.keys.some((key) => now.has(key))).forEach((part) => part.update(overview, history));
     });
     const later = (keys) => {
       keys.forEach((key) => changed.add(key));
       draw();
     };
-    const listeners = {
+    const listeners = Object.entries({
       overview: ({detail}) => later(detail),
       history: () => later(["history"]),
       tiles: ({detail}) => parts.forEach((part) => part.tiles?.(detail, live.overview)),
-    };
-    Object.entries(listeners).forEach((each) => live.addEventListener(...each));
+    });
+    listeners.forEach((each) => live.addEventListener(...each));
     if (live.overview) later([...Object.keys(live.overview), "history"]);
-    return () => Object.entries(listeners).forEach((each) => live.removeEventListener(...each));
+    return () => listeners.forEach((each) => live.removeEventListener(...each));
   },
 };
 
 function build(parts, api) {
-  const figures = keyFigures();
+  const figures = FIGURES.map((each) => figure(...each));
   const machines = wall(api);
   const columns = [[oee(), troubles()], [delivery(), broker()], [journal()], [run()]];
   parts.push(...figures, machines, ...columns.flat());
-  const nodes = (of) => of.map((each) => each.node);
-  const stacks = columns.map((each) => el("div", {class: "stack"}, nodes(each)));
+  const stacks = columns.map((column) => el("div", {class: "stack"}, column.map((each) => each.node)));
   return [
-    el("section", {class: "figures", "aria-label": "Key figures"}, nodes(figures)),
+    el("section", {class: "figures", "aria-label": "Key figures"}, figures.map((each) => each.node)),
     el("div", {class: "overview"}, machines.node, el("div", {class: "panels"}, stacks.slice(0, 2)), el("div", {class: "panels below"}, stacks.slice(2))),
   ];
 }
 
-function keyFigures() {
-  const spark = (label, unit, line) => {
-    const {node, update} = sparkline({label: `${label}, last 15 minutes`, unit});
-    return {node, update: (_, history) => update(history?.[line])};
-  };
-  const states = segments("tall");
-  const newest = el("p", {class: "figure-below"});
-  return [
-    figure("Delivered", ["rate", "history"], spark("Delivered", "msg/s", "rate"), ({rate: found}) => ({
-      value: rate(found.delivered),
-      below: found.asked === null ? `${rate(found.generated)} generated` : `${rate(found.asked)} asked`,
-    })),
-    figure("Lateness, 99 %", ["lateness", "history"], spark("Lateness, 99 %", "ms", "lateness_ms"), ({lateness}) => ({
-      value: milliseconds(lateness?.p99_ms),
-      below: lateness ? `${milliseconds(lateness.p50_ms)} median, ${milliseconds(lateness.max_ms)} worst` : "nothing was due lately",
-    })),
-    figure("Queue", ["queue", "history"], spark("Queue", "messages", "queue"), ({queue}) => ({
-      value: number(queue.depth),
-      below: `of ${number(queue.size)}, ${number(queue.in_flight)} in flight`,
-      kind: queue.depth >= queue.size ? "bad" : queue.depth > queue.size / 2 ? "warn" : "",
-    })),
-    figure("OEE", ["oee", "history"], spark("OEE", "", "oee"), ({oee: {truth, reported}}) => ({
-      value: percent(truth?.oee),
-      below: reported ? `${percent(reported.oee)} by the messages` : "ground truth",
-    })),
-    figure("Machines", ["machines", "types"], {node: states.node, update: ({types}) => states.update(roles(types))}, ({machines, types}) => {
-      const producing = roles(types).find(([role]) => role === "producing");
-      return {value: number(machines), below: `${number(producing?.[3] ?? 0)} producing`};
-    }),
-    figure("Wrong now", ["faults", "alarms", "at"], {node: newest, update: ({faults, at}) => write(newest, latest(faults, at))}, ({faults, alarms}) => {
-      const ringing = Object.values(alarms.active).reduce((sum, n) => sum + n, 0);
-      return {
-        value: faults.active === null ? NONE : count(faults.active, "fault"),
-        below: alarms.declared ? count(ringing, "alarm") : "no alarms declared",
-        kind: faults.active || ringing ? "bad" : "",
-      };
-    }),
-  ];
-}
-
 /** A figure with its unit, a line below it, and a picture. */
-function figure(label, keys, picture, read) {
-  const [amount, unit] = [el("strong"), el("span")];
-  const value = el("p", {}, amount, " ", unit);
-  const below = el("p", {class: "figure-below"});
+function figure(label, key, line, read) {
+  const [amount, unit] = els("span", "amount", null);
+  const [value, below, newest] = els("p", null, "figure-below", "figure-below");
+  const picture = line ? sparkline({label: `${label}, last 15 minutes`}) : key === "types" ? segments("tall") : {node: newest};
+  value.append(amount, " ", unit);
   return {
     node: el("div", {class: "figure"}, el("h2", {}, label), value, below, picture.node),
-    keys,
+    keys: [key, key === "faults" ? "alarms" : "history"],
     update(overview, history) {
-      const found = read(overview);
-      const [, first, last = ""] = /^(.+?)(?: (\S+))?$/.exec(found.value);
+      const [found, more, kind = "", last] = read(overview);
+      const [, first, rest] = /^(.+?)(?: (\S+))?$/.exec(found);
       write(amount, first);
-      write(unit, last);
-      write(below, found.below);
-      set(value, "class", `figure-value ${found.kind ?? ""}`);
-      picture.update(overview, history);
+      write(unit, rest);
+      write(below, more);
+      write(newest, last);
+      set(value, "class", `figure-value ${kind}`);
+      picture.update?.(line ? history?.[line] : roles(overview.types).filter(([, , share]) => share));
     },
   };
 }
 
-/** Return the machines of all types by the role of their state: [role, class, share, number]. */
-function roles(types) {
-  const sums = new Map();
-  const rows = Object.values(types).flatMap(ordered);
-  const all = rows.reduce((sum, [, , , n]) => sum + n, 0);
-  rows.forEach(([, name, , n]) => sums.set(name, (sums.get(name) ?? 0) + n));
-  return ROLES.map((role) => [role, `state-${role}`, (sums.get(`state-${role}`) ?? 0) / all, sums.get(`state-${role}`)]).filter((each) => each[3]);
+function wrong({faults, alarms, at}) {
+  const ringing = Object.values(alarms.active).reduce((sum, n) => sum + n, 0);
+  const [newest] = faults.list;
+  return [
+    faults.active === null ? NONE : count(faults.active, "fault"),
+    alarms.declared ? count(ringing, "alarm") : "no alarms declared",
+    faults.active || ringing ? "bad" : "",
+    newest && `newest: ${newest.machine_id} ${words(newest.fault)}, ${since(newest.since, at)} ago`,
+  ];
 }
 
-function latest({list}, at) {
-  const [newest] = list;
-  return newest ? `newest: ${newest.machine_id} ${words(newest.fault)}, ${since(newest.since, at)} ago` : "";
+/** Return the machines of all types by the role of their state: [role, class, share, number]. */
+function roles(types) {
+  const rows = Object.values(types).flatMap(ordered);
+  const sum = (name) => rows.reduce((all, [, role, , n]) => all + (name ? role === name && n : n), 0);
+  return ROLES.map((role) => [role, `state-${role}`, sum(`state-${role}`) / (sum() || 1), sum(`state-${role}`)]);
 }

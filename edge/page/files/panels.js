@@ -1,7 +1,7 @@
 /** The cards of the overview beside the machines. Each changes the texts it has, and builds nothing anew. */
 
 import {bar, segments} from "./charts.js";
-import {el, keyed, set, write} from "./dom.js";
+import {el, els, keyed, set, write} from "./dom.js";
 import {clock, count, number, percent, seconds, since, words} from "./format.js";
 
 const FACTORS = {oee: "OEE", availability: "Availability", performance: "Performance", quality: "Quality"};
@@ -16,31 +16,36 @@ const ACCOUNTS = [
 /** OEE with its three factors: the ground truth, and beside it what a dashboard makes of the messages. */
 export function oee() {
   const head = ["Factor", "", "Truth", "Messages"].map((text) => el(text ? "th" : "td", {scope: text ? "col" : null, class: "number"}, text));
-  const note = el("p", {class: "muted small"});
-  const body = el("tbody");
+  const [body, note] = [el("tbody"), el("p", {class: "muted small"})];
   const rows = keyed(body, factor, ([name]) => name);
   return {
     node: card("OEE", el("table", {class: "data factors"}, el("thead", {}, el("tr", {}, head)), body), note),
-    keys: ["oee", "process"],
-    update({oee: {truth, reported}, process}) {
+    keys: ["oee"],
+    update({oee: {truth: whole, truth_meanwhile, reported: read}, process}) {
+      const reported = Number.isFinite(read?.oee) ? read : null;
+      const truth = reported ? truth_meanwhile : whole; // of the same time, or the two could not be compared
       head[3].hidden = !reported;
-      rows(Object.keys(FACTORS).map((name) => [name, truth?.[name], reported ? percent(reported[name]) : null]));
-      const from = truth?.since ? `Since ${clock(truth.since, process.time_zone)}, plant time. ` : "";
-      const unknown = typeof truth?.oee === "number" ? "" : "Unknown until machines have finished something. ";
-      write(note, from + unknown + (reported ? "Messages: what a dashboard computes from what was published." : ""));
+      rows(Object.keys(FACTORS).map((name) => [name, truth?.[name], reported && percent(reported[name])]));
+      const texts = [
+        truth?.since && `Since ${clock(truth.since, process.time_zone)}, plant time.`,
+        !Number.isFinite(truth?.oee) && "Unknown until machines have finished something.",
+        reported && "Messages: what a dashboard computes from what was delivered in that time.",
+      ];
+      write(note, texts.filter(Boolean).join(" "));
     },
   };
 }
 
 function factor([name]) {
   const share = bar(0, "");
-  const [truth, reported] = [el("td", {class: "number"}), el("td", {class: "number"})];
+  const [picture, truth, reported] = els("td", "wide", "number", "number");
+  picture.append(share);
   return {
-    node: el("tr", {class: name}, el("th", {scope: "row"}, FACTORS[name]), el("td", {class: "wide"}, share), truth, reported),
+    node: el("tr", {class: name}, el("th", {scope: "row"}, FACTORS[name]), picture, truth, reported),
     update([, value, messages]) {
       write(truth, percent(value));
       write(reported, messages);
-      reported.hidden = messages === null;
+      reported.hidden = !messages;
       share.update(value, `${FACTORS[name]} ${percent(value)}`);
     },
   };
@@ -50,30 +55,34 @@ function factor([name]) {
 export function troubles() {
   const list = el("ul", {class: "rows"});
   const box = el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Active faults"}, list);
-  const [ringing, note] = [el("p", {class: "bad"}), el("p", {class: "muted small"})];
+  const [ringing, note] = els("p", "bad", "muted small");
   const rows = keyed(list, fault, (each) => `${each.machine_id} ${each.fault} ${each.since}`);
   return {
     node: card("Faults and alarms", ringing, box, note),
     keys: ["faults", "alarms", "at"],
-    update({faults: {active, list: newest}, alarms, at}) {
-      const found = Object.entries(alarms.active).filter(([, n]) => n > 0);
-      write(ringing, found.map(([severity, n]) => `▲ ${count(n, "alarm")}, ${words(severity)}`).join("  "));
+    update({faults: {active, list: newest}, alarms: {active: now, declared, raised, cleared}, at}) {
+      const texts = Object.entries(now).filter(([, n]) => n > 0).map(([severity, n]) => `▲ ${count(n, "alarm")}, ${words(severity)}`);
+      write(ringing, texts.join("  "));
       rows(newest.map((each) => ({...each, at})));
       box.hidden = newest.length === 0;
-      const none = found.length + newest.length > 0 ? "" : active === null ? "The machines of this plant have no faults. " : "Nothing is wrong. ";
-      const others = active > newest.length ? `The newest ${newest.length} of ${number(active)} faults. ` : "";
-      write(note, none + others + (alarms.declared ? `Alarms so far: ${number(alarms.raised)} raised, ${number(alarms.cleared)} cleared.` : ""));
+      const notes = [
+        texts.length + newest.length === 0 && (active === null ? "The machines of this plant have no faults." : "Nothing is wrong."),
+        active > newest.length && `The newest ${newest.length} of ${number(active)} faults.`,
+        declared && `Alarms so far: ${number(raised)} raised, ${number(cleared)} cleared.`,
+      ];
+      write(note, notes.filter(Boolean).join(" "));
     },
   };
 }
 
 function fault({machine_id: id, fault: name}) {
-  const [age, level] = [el("span", {class: "muted"}), el("span", {class: "muted small"})];
+  const [what, level, age] = els("span", "grow", "muted small", "muted");
+  what.append(machine(id), ` ${words(name)} `, level);
   return {
-    node: el("li", {}, el("span", {class: "grow"}, machine(id), ` ${words(name)} `, level), age),
+    node: el("li", {}, what, age),
     update(found) {
       write(age, since(found.since, found.at));
-      write(level, typeof found.severity === "number" ? `severity ${number(found.severity)}` : found.severity);
+      write(level, Number.isFinite(found.severity) ? `severity ${number(found.severity)}` : found.severity);
     },
   };
 }
@@ -83,15 +92,15 @@ export function delivery() {
   const strip = segments("tall", "img");
   const list = el("tbody");
   const rows = keyed(list, account, ([name]) => name);
-  const [reasons, note] = [el("p", {class: "small bad"}), el("p", {class: "muted small"})];
+  const [reasons, note] = els("p", "small bad", "muted small");
   return {
     node: card("Delivery", strip.node, el("table", {class: "ledger"}, list), reasons, note),
     keys: ["ledger", "queue"],
     update({ledger, queue}) {
       const all = ledger.messages_generated;
-      const parts = ACCOUNTS.map(([name, role, read]) => [name, role, read(ledger) / Math.max(1, all), read(ledger)]);
+      const parts = ACCOUNTS.map(([name, role, read]) => [name, role, read(ledger) / (all || 1), number(read(ledger))]);
       strip.update(parts.filter(([, , share]) => share > 0));
-      set(strip.node, "aria-label", parts.map(([name, , , n]) => `${name} ${number(n)}`).join(", "));
+      set(strip.node, "aria-label", parts.map(([name, , , n]) => `${name} ${n}`).join(", "));
       rows(parts);
       write(note, `${number(all)} generated, each of them counted above. Queue policy: ${queue.policy}.`);
       const why = Object.entries({...ledger.refused, ...ledger.dropped}).filter(([, n]) => n > 0);
@@ -101,12 +110,12 @@ export function delivery() {
 }
 
 function account([name, role]) {
-  const [n, part] = [el("td", {class: "number"}), el("td", {class: "number muted"})];
+  const [n, part] = els("td", "number", "number muted");
   return {
     node: el("tr", {}, el("th", {scope: "row"}, el("span", {class: `dot ${role}`, "aria-hidden": "true"}), " ", name), n, " ", part),
     update([, , share, found]) {
-      write(n, number(found));
-      write(part, found ? percent(share) : "");
+      write(n, found);
+      write(part, share ? percent(share) : "");
     },
   };
 }
@@ -120,9 +129,9 @@ export function broker() {
     keys: ["broker", "wall"],
     update({broker: found, wall}) {
       const {devices, commands, last_ack_age_seconds: age} = found;
-      const [kind, text] = !found.connected ? ["bad", `▲ Not connected: ${found.last_reason}`] : found.blocked ? ["bad", `▲ ${found.blocked}`] : ["good", "● Connected"];
-      set(state, "class", kind);
-      write(state, text);
+      const wrong = found.connected ? found.blocked : `Not connected: ${found.last_reason}`;
+      set(state, "class", wrong ? "bad" : "good");
+      write(state, wrong ? `▲ ${wrong}` : "● Connected");
       list.update({
         Address: `${found.host}:${found.port}`,
         Protocol: `MQTT ${found.version}, ${found.tls ? "TLS" : "without TLS"}`,
@@ -130,7 +139,7 @@ export function broker() {
         Token: token(found, wall),
         Connections: devices ? `${number(devices.up)} of ${number(devices.wanted)}, one a machine` : found.clients === 1 ? "one for all machines" : `${number(found.clients)} for all machines`,
         Reconnects: number(Math.max(0, found.connects - found.clients)),
-        "Last acknowledgement": typeof age !== "number" ? "none yet" : age < 1.5 ? "in the last second" : `${seconds(Math.round(age))} ago`,
+        "Last acknowledgement": Number.isFinite(age) ? (age < 1.5 ? "in the last second" : `${seconds(Math.round(age))} ago`) : "none yet",
         Commands: commands && (commands.subscribed ? `subscribed to ${commands.topics}` : (commands.why_not ?? "not subscribed")),
       });
     },
@@ -138,7 +147,7 @@ export function broker() {
 }
 
 function token({token_expiry: expiry, token_renewals: renewals}, wall) {
-  if (typeof expiry !== "number") return null;
+  if (!Number.isFinite(expiry)) return null;
   const left = Math.round(expiry - Date.parse(wall) / 1000);
   return (left > 0 ? `expires in ${seconds(left)}` : `expired ${seconds(-left)} ago`) + (renewals ? `, renewed ${count(renewals, "time")}` : "");
 }
@@ -160,17 +169,12 @@ export function journal() {
 
 function command([{command: given, error, by, at, time}, zone]) {
   const {command: name, machine_id: id, ...others} = given ?? {};
-  const more = Object.entries(others).map(([key, value]) => ` ${words(key)} ${words(String(value))}`);
-  return {
-    node: el(
-      "li",
-      {},
-      el("span", {class: "grow"}, el("strong", {}, words(name)), " ", id && machine(id), more.join(",")),
-      el("span", {class: "muted"}, clock(at ?? time, zone)),
-      el("span", {class: "small result muted"}, el("span", {class: error ? "bad" : "good"}, error ? `refused: ${error}` : "done"), `, by ${by}`),
-    ),
-    update() {},
-  };
+  const more = Object.entries(others).map(([key, value]) => ` ${words(key)} ${words(String(value))}`).join();
+  const [what, when, result] = els("span", "grow", "muted", "small result muted");
+  what.append(el("strong", {}, words(name)), " ", ...(id ? [machine(id)] : []), more);
+  write(when, clock(at ?? time, zone));
+  result.append(el("span", {class: error ? "bad" : "good"}, error ? `refused: ${error}` : "done"), `, by ${by}`);
+  return {node: el("li", {}, what, when, result), update() {}};
 }
 
 /** The run: what would make it again. */

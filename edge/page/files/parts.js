@@ -10,6 +10,14 @@ export function unitOf(unit) {
   return UNITS.get(unit) ?? unit ?? "";
 }
 
+const shownAs = new WeakMap();
+
+/** Return whether a node shows something else than it is to show now; what is not replaced keeps focus and selection. */
+export function isNew(node, content) {
+  const text = JSON.stringify(content);
+  return shownAs.get(node) !== text && Boolean(shownAs.set(node, text));
+}
+
 /** Return the address of a machine's view. */
 export function linkTo(id, path = "machines") {
   return `#/${path}/${encodeURIComponent(id)}`;

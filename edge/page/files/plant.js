@@ -1,16 +1,16 @@
-/** The plant's YAML: as it is in force, edited, checked, compared, applied, and saved or handed over as a patch. */
-
+// The plant's YAML: as it is in force, edited, checked, compared, applied, and saved or handed over as a patch.
 import {unified} from "./diff.js";
 import {el, set, show, write} from "./dom.js";
 import {Editor} from "./editor.js";
 import {count, number} from "./format.js";
+import {table} from "./parts.js";
 import {copyButton} from "./payload.js";
 
 const PATH = "/api/v1/plant";
-const YAML = "application/yaml";
 const TYPING_MS = 400;
 const BUSY_MS = 2000;
-const MOST_DIFF_LINES = 400;
+const MOST_LINES = 400; // of the difference, in the page
+const sum = (machines) => Object.values(machines).reduce((total, each) => total + each, 0);
 let draft = null; // for who leaves the view and comes back
 
 export const view = {path: "plant", title: "Plant", mount: (root, context) => new Plant(root, context).start()};
@@ -21,34 +21,26 @@ class Plant {
   #found = null; // what the check says of `text`: {text, machines, messages_per_second, notes} or {text, error}
   #isChecking = false;
   #isApplying = false;
-  #timer = 0;
-  #journal = null;
+  #journal;
 
   constructor(root, {live, api, announce}) {
     Object.assign(this, {live, api, announce});
     this.editor = new Editor({label: "The plant's YAML", onInput: () => this.#edited(), announce});
-    this.message = el("div", {class: "plant-message"});
-    this.heading = el("h2", {id: "plant-yaml"});
-    this.verdict = el("div", {});
-    this.results = el("div", {});
-    this.applyButton = el("button", {type: "button", class: "primary", on: {click: () => this.#apply()}});
-    this.undoButton = el("button", {type: "button", on: {click: () => this.editor.replace(this.#base)}}, "Undo all edits");
+    const [message, heading, verdict, results, stays, saveName] = [["div", "plant-message"], ["h2"], ["div"], ["div"], ["p", "small muted"], ["span"]].map(([tag, kind]) => el(tag, {class: kind}));
+    Object.assign(this, {message, heading, verdict, results, stays, saveName});
+    this.applier = button("Apply", () => this.#apply(), "primary");
+    this.undoer = button("Undo all edits", () => this.editor.replace(this.#base));
     this.save = el("input", {type: "checkbox", on: {change: () => this.#tell()}});
-    this.saveName = el("span", {});
-    this.saveRow = el("label", {class: "row"}, this.save, this.saveName);
-    this.stays = el("p", {class: "small muted"});
-    this.diff = el("section", {class: "card", hidden: true, "aria-label": "What changes"});
-    const card = (id, title, ...parts) => el("section", {class: "card", "aria-labelledby": id}, el("h2", {id}, title), parts);
-    const copy = copyButton("Copy YAML", () => this.editor.text, announce);
-    show(
-      root,
-      el("h1", {}, "Plant"),
-      this.message,
+    this.saveRow = el("label", {class: "row"}, this.save, saveName);
+    this.diff = el("section", {class: "card", hidden: true});
+    const card = (kind, ...parts) => el("section", {class: `card ${kind}`}, parts);
+    const copier = copyButton("Copy YAML", () => this.editor.text, announce);
+    show(root,
+      el("h1", {}, "Plant"), message,
       el("div", {class: "plant-columns"},
-        el("section", {class: "card stack", "aria-labelledby": "plant-yaml"}, el("div", {class: "row between"}, this.heading, el("div", {class: "row"}, copy, this.undoButton)), this.editor.node, this.editor.hint),
-        el("div", {class: "stack"}, card("plant-check", "Check", this.verdict, this.results), card("plant-apply", "Apply", el("div", {class: "stack"}, this.saveRow, this.stays, this.applyButton)))),
-      this.diff,
-    );
+        card("stack", el("div", {class: "row between"}, heading, el("div", {class: "row"}, copier, this.undoer)), this.editor.node, this.editor.hint),
+        el("div", {class: "stack"}, card("", el("h2", {}, "Check"), verdict, results), card("stack", el("h2", {}, "Apply"), this.saveRow, stays, this.applier))),
+      this.diff);
   }
 
   start() {
@@ -60,7 +52,7 @@ class Plant {
     return () => {
       this.live.removeEventListener("overview", onOverview);
       removeEventListener("beforeunload", onUnload);
-      clearTimeout(this.#timer);
+      clearTimeout(this.timer);
       this.isGone = true;
     };
   }
@@ -81,19 +73,24 @@ class Plant {
     return this.#process.changes === "token" && !this.api.hasToken();
   }
 
+  get #doesSave() {
+    return this.#process.plant_file_writable && this.save.checked;
+  }
+
   /** Load the YAML in force. Edits are kept, and compared with it. */
   async #load() {
+    this.#journal = this.#newest;
     try {
       const text = await this.api.getText(PATH);
       if (this.isGone) return;
       const kept = this.#isEdited ? this.editor.text : (draft ?? text);
       if (kept !== this.editor.text) this.editor.load(kept);
+      if (this.#base === null) this.#say(null);
       this.#base = text;
       this.#baseFound = null;
-      this.#say(null);
       this.#edited(0);
     } catch (error) {
-      this.#say("bad", `The YAML cannot be loaded: ${error.message}`, el("button", {type: "button", on: {click: () => this.#load()}}, "Try again"));
+      this.#say("bad", `The YAML cannot be loaded: ${error.message}`, button("Try again", () => this.#load()));
     }
   }
 
@@ -105,14 +102,17 @@ class Plant {
 
   #overview(changed) {
     if (changed.has("process")) this.#tell();
-    const newest = this.live.overview.journal?.[0]?.number;
-    if (newest !== this.#journal && this.#journal !== null && !this.#isEdited && !this.#isApplying) this.#load();
-    this.#journal = newest;
+    if (this.#newest !== this.#journal && !this.#isEdited && !this.#isApplying) this.#load();
+  }
+
+  /** The number of what was done last: the plant may be another one since then. */
+  get #newest() {
+    return this.live.overview?.journal[0]?.number;
   }
 
   #soon(pause) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#check(), pause);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#check(), pause);
   }
 
   /** Check what is there now; one check at a time. */
@@ -133,10 +133,14 @@ class Plant {
 
   async #checked(text) {
     try {
-      return {text, ...(await this.api.send("POST", `${PATH}/check`, text, YAML))};
+      return {text, ...(await this.#send("POST", `${PATH}/check`, text))};
     } catch (error) {
       return {text, error};
     }
+  }
+
+  #send(method, path, text) {
+    return this.api.send(method, path, text, "application/yaml");
   }
 
   /** Show what a check has found. */
@@ -158,20 +162,18 @@ class Plant {
 
   #mistake({line, path, rule, detail}) {
     if (!line) return detail;
-    return el("button", {type: "button", class: "plant-mistake", on: {click: () => this.editor.go(line)}}, el("span", {class: "badge"}, `Line ${line}`), " ", el("span", {class: "mono"}, path), ` ${rule}`);
+    const text = [el("span", {class: "badge"}, `Line ${line}`), " ", el("span", {class: "mono"}, path), ` ${rule}`];
+    return button(text, () => this.editor.go(line), "plant-mistake");
   }
 
   #figures() {
     const now = this.#found;
     const before = this.#baseFound.error ? {machines: {}} : this.#baseFound;
-    const sum = ({machines}) => Object.values(machines).reduce((total, each) => total + each, 0);
-    const rows = [["Messages a second", before.messages_per_second, now.messages_per_second], ["Machines", sum(before), sum(now)]];
-    for (const kind of new Set(Object.keys({...before.machines, ...now.machines}))) rows.push([kind, before.machines[kind] ?? 0, now.machines[kind] ?? 0]);
-    const head = ["In force", "Edited", "Change"].map((name) => el("th", {scope: "col", class: "number"}, name));
+    const rows = [["Messages a second", before.messages_per_second, now.messages_per_second], ["Machines", sum(before.machines), sum(now.machines)]];
+    for (const kind in {...before.machines, ...now.machines}) rows.push([kind, before.machines[kind] ?? 0, now.machines[kind] ?? 0]);
     const cells = (...texts) => texts.map((text) => el("td", {class: "number"}, text));
-    return el("table", {class: "data"},
-      el("thead", {}, el("tr", {}, el("td", {}), head)),
-      el("tbody", {}, rows.map(([name, old, value]) => el("tr", {}, el("th", {scope: "row"}, name), cells(number(old), number(value), change(old, value))))));
+    const body = rows.map(([name, old, value]) => el("tr", {}, el("th", {scope: "row"}, name), cells(number(old), number(value), change(old, value))));
+    return table("plant-figures", ["Of the plant", "In force", "Edited", "Change"], el("tbody", {}, body));
   }
 
   #tellDiff(lines) {
@@ -180,9 +182,9 @@ class Plant {
     const kinds = {"+": "good", "-": "bad", "@": "muted"};
     show(this.diff,
       el("div", {class: "row between"}, el("h2", {}, "What changes"), copyButton("Copy patch", () => patch, this.announce)),
-      block("Difference", lines.slice(0, MOST_DIFF_LINES).map((line, place) => el("span", {class: place < 2 ? "muted" : kinds[line[0]]}, `${line}\n`))),
-      lines.length > MOST_DIFF_LINES ? el("p", {class: "muted"}, `${count(lines.length - MOST_DIFF_LINES, "more line")} in the patch.`) : null,
-      this.#process.plant_file_writable ? null : this.#handOver());
+      block("Difference", lines.slice(0, MOST_LINES).map((line, place) => el("span", {class: place < 2 ? "muted" : kinds[line[0]]}, `${line}\n`))),
+      lines.length > MOST_LINES && el("p", {class: "muted"}, `${count(lines.length - MOST_LINES, "more line")} in the patch.`),
+      !this.#process.plant_file_writable && this.#handOver());
   }
 
   /** Return how the edits get into a file that cannot be saved from here. */
@@ -200,21 +202,20 @@ kubectl create configmap edgemqttsim -n azure-iot-operations --from-file=${this.
   /** Bring buttons and texts in line with what is so. */
   #tell() {
     const {plant_file_writable: canSave, plant_file_why_not: whyNot} = this.#process;
-    const doesSave = canSave && this.save.checked;
     const isGood = this.#found !== null && !this.#found.error && this.#found.text === this.editor.text;
     this.saveRow.hidden = !canSave;
     write(this.saveName, `Save it in ${this.#file}, too`);
-    write(this.stays, doesSave
+    write(this.stays, this.#doesSave
       ? `Plant and file change at once, both or neither. What the file has now is kept as ${this.#file}.bak.`
       : `The plant changes at once, as a whole or not at all. The file stays as it is, and applies again when it changes or is loaded again.${whyNot ? ` It cannot be saved from here: ${whyNot}.` : ""}`);
-    write(this.applyButton, this.#isApplying ? "Applying …" : doesSave ? "Apply and save" : "Apply");
-    this.applyButton.disabled = !isGood || this.#isApplying || !(this.#isEdited || doesSave);
-    this.undoButton.disabled = !this.#isEdited;
+    write(this.applier, this.#isApplying ? "Applying …" : this.#doesSave ? "Apply and save" : "Apply");
+    this.applier.disabled = !isGood || this.#isApplying || !(this.#isEdited || this.#doesSave);
+    this.undoer.disabled = !this.#isEdited;
     write(this.heading, this.#isEdited ? "YAML, edited" : "YAML in force");
     set(this.results, "aria-busy", this.#isChecking && "true");
     if (this.#found !== null) return;
-    if (!this.#needsToken) show(this.verdict, el("p", {class: "muted"}, this.#base === null ? "Loading …" : "Checking …"));
-    else if (!this.verdict.querySelector("button")) show(this.verdict, el("p", {}, "Checking and applying need a token. "), el("button", {type: "button", on: {click: () => this.#check()}}, "Check"));
+    if (!this.#needsToken) write(this.verdict, this.#base === null ? "Loading …" : "Checking …");
+    else if (!this.verdict.querySelector("button")) show(this.verdict, el("p", {}, "Checking and applying need a token. "), button("Check", () => this.#check()));
   }
 
   async #apply() {
@@ -227,13 +228,10 @@ kubectl create configmap edgemqttsim -n azure-iot-operations --from-file=${this.
         this.#say("warn", "Somebody else has changed the plant. Your edits are now compared with what is in force: look at them, and apply again.");
         return;
       }
-      const doesSave = this.#process.plant_file_writable && this.save.checked;
-      const {machines, saved, backup} = await this.api.send("PUT", PATH + (doesSave ? "?save=true" : ""), text, YAML);
+      const {machines, saved, backup} = await this.#send("PUT", PATH + (this.#doesSave ? "?save=true" : ""), text);
       draft = this.#base = null;
-      this.editor.load("");
       await this.#load();
-      const total = Object.values(machines).reduce((sum, each) => sum + each, 0);
-      this.#say("good", `Applied: ${count(total, "machine")}.${saved ? ` Saved in ${saved}; what it had is in ${backup}.` : ""}`);
+      this.#say("good", `Applied: ${count(sum(machines), "machine")}.${saved ? ` Saved in ${saved}; what it had is in ${backup}.` : ""}`);
     } catch (error) {
       this.#say("bad", `Not applied: ${error.message}`);
     } finally {
@@ -242,8 +240,8 @@ kubectl create configmap edgemqttsim -n azure-iot-operations --from-file=${this.
     }
   }
 
-  #say(kind, text, button) {
-    show(this.message, kind && el("div", {class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status"}, el("p", {}, text), button));
+  #say(kind, text, more) {
+    show(this.message, kind && el("div", {class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status"}, el("p", {}, text), more));
   }
 }
 
@@ -257,11 +255,14 @@ function editedLines(lines) {
   });
 }
 
+function button(text, click, kind) {
+  return el("button", {type: "button", class: kind, on: {click}}, text);
+}
+
 function block(label, ...content) {
   return el("pre", {class: "plant-block scroll", tabindex: "0", role: "region", "aria-label": label}, content);
 }
 
 function change(before, now) {
-  if (before === undefined || before === now) return "";
-  return `${now > before ? "▲ +" : "▼ −"}${number(Math.abs(now - before))}`;
+  return before === undefined || before === now ? "" : `${now > before ? "▲ +" : "▼ −"}${number(Math.abs(now - before))}`;
 }

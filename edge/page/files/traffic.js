@@ -1,102 +1,96 @@
-/** Live traffic: messages as they are delivered, by filters that the simulator applies. */
-
+// Live traffic: messages as they are delivered, by filters that the simulator applies.
 import {el, set, show, write} from "./dom.js";
 import {bytes, clock, day, number} from "./format.js";
+import {linkTo} from "./parts.js";
 import {copyButton, pretty} from "./payload.js";
 
-const MOST_ROWS = 1000;
+const MOST_KEPT = 1000;
+const ROWS = 60; // in the page while it is live; scrolling down adds as many again
+const DRAW_MS = 400; // nobody reads faster
 const TYPING_MS = 300;
-const SPAN_MS = 3000;
+const SPAN_MS = 5000;
 const PREVIEW = 240;
-const CATEGORIES = ["telemetry", "event", "alarm", "status", "command", "order"];
+const any = (...names) => [["", "Any"], ...names.map((name) => (Array.isArray(name) ? name : [name, name]))];
 const FILTERS = {
   topic: ["Topic filter", "factory/+/status"],
-  category: ["Category", ["", "Any"], ...CATEGORIES.map((each) => [each, each])],
-  qos: ["QoS", ["", "Any"], ["0", "0"], ["1", "1"]],
-  retain: ["Retained", ["", "Any"], ["true", "Retained"], ["false", "Not retained"]],
+  category: ["Category", any("telemetry", "event", "alarm", "status", "command", "order")],
+  qos: ["QoS", any("0", "1")],
+  retain: ["Retained", any(["true", "Retained"], ["false", "Not retained"])],
   text: ["Text", "In topic or payload"],
 };
-const COLUMNS = ["time", "topic", "machine", "category", "qos", "size", "payload"];
+const COLUMNS = {time: "Time", topic: "Topic", machine: "Machine", category: "Category", qos: "QoS", size: "Size", payload: "Payload"};
 
 export const view = {path: "traffic", title: "Traffic", mount: (root, context) => new Traffic(root, context).start()};
 
 class Traffic {
-  #rows = []; // the oldest first
-  #waiting = [];
-  #came = 0; // while paused
+  #kept = []; // the newest first
+  #rows = []; // the elements of the first of them, which are used again
+  #waiting = []; // the newest last, as they come
   #pause = null; // "hand" or "reading"
+  #came = 0; // since then
+  #counts = []; // of the last seconds
+  #since = 0; // when these begin
+  #seen = 0; // since the filters were set
   #filters = {};
-  #counts = [];
-  #began = 0;
-  #matched = 0; // since the filters were set
-  #seen = 0;
-  #timer = 0;
   #fields = {};
   #wrong = {};
 
   constructor(root, {live, announce, query}) {
     Object.assign(this, {live, announce});
-    const pauses = () => this.#toggle();
-    this.pauseButton = el("button", {type: "button", class: "primary", on: {click: pauses}}, "Pause");
-    this.clearButton = el("button", {type: "button", on: {click: () => this.#clear()}}, "Clear");
-    this.resetButton = el("button", {type: "button", class: "quiet", on: {click: () => this.#reset()}}, "Reset filters");
+    const button = (text, kind, click) => el("button", {type: "button", class: kind, on: {click}}, text);
+    this.pauser = button("Pause", "primary", () => this.#toggle());
+    this.clearer = button("Clear", null, () => this.#clear());
+    this.resetter = button("Reset filters", "quiet", () => this.#reset());
     this.state = el("p", {class: "traffic-state"});
-    this.empty = el("div", {class: "empty"});
-    this.list = el("div", {
-      class: "traffic-list", role: "group", tabindex: "0", "aria-label": "Messages, the newest first",
-      on: {scroll: () => this.#read(), keydown: (event) => this.#key(event), focusin: () => this.#read(), focusout: () => setTimeout(() => this.#read())},
-    });
+    this.empty = el("p", {class: "empty"});
+    const read = () => this.#read();
+    const on = {scroll: read, focusin: read, focusout: () => setTimeout(read), keydown: (event) => this.#key(event)};
+    this.list = el("div", {class: "traffic-list", role: "group", tabindex: "0", "aria-label": "Messages, the newest first", on});
+    const head = Object.values(COLUMNS).map((name) => el("span", {}, name));
     show(
       root,
       el("h1", {}, "Traffic"),
-      el("form", {class: "card traffic-filters", role: "search", "aria-label": "Messages", on: {submit: (event) => event.preventDefault()}},
+      el("form", {class: "card traffic-filters", role: "search", on: {submit: (event) => event.preventDefault()}},
         Object.keys(FILTERS).map((name) => this.#field(name, query?.get(name) ?? "")),
-        el("div", {class: "row"}, this.pauseButton, this.clearButton, this.resetButton)),
+        el("div", {class: "row"}, this.pauser, this.clearer, this.resetter)),
       this.state,
-      el("div", {class: "card traffic-box"},
-        el("div", {class: "traffic-row traffic-head", "aria-hidden": "true"}, COLUMNS.map((name) => el("span", {}, name === "qos" ? "QoS" : name))),
-        this.list, this.empty),
+      el("div", {class: "card traffic-box"}, el("div", {class: "traffic-row traffic-head", "aria-hidden": "true"}, head), this.list, this.empty),
     );
   }
 
   start() {
-    const listeners = {
-      traffic: ({detail}) => this.#take(detail),
-      refused: ({detail}) => this.#refused(detail),
-      status: () => this.#tell(),
-    };
-    for (const [name, listener] of Object.entries(listeners)) this.live.addEventListener(name, listener);
+    const heard = {traffic: ({detail}) => this.#take(detail), refused: ({detail}) => this.#refused(detail), status: () => this.#tell()};
+    Object.entries(heard).forEach(([name, listener]) => this.live.addEventListener(name, listener));
     const ticking = setInterval(() => this.#tell(), 1000);
     this.#apply();
     return () => {
-      for (const [name, listener] of Object.entries(listeners)) this.live.removeEventListener(name, listener);
-      clearInterval(ticking);
-      clearTimeout(this.#timer);
+      Object.entries(heard).forEach(([name, listener]) => this.live.removeEventListener(name, listener));
+      [ticking, this.typing, this.drawing].forEach(clearTimeout);
     };
   }
 
   #field(name, value) {
-    const [label, ...options] = FILTERS[name];
+    const [label, choice] = FILTERS[name];
     const id = `traffic-${name}`;
-    const typed = () => {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#apply(), TYPING_MS);
+    const input = () => {
+      clearTimeout(this.typing);
+      this.typing = setTimeout(() => this.#apply(), TYPING_MS);
     };
-    const common = {id, "aria-describedby": `${id}-wrong`, on: {input: typed}};
-    this.#fields[name] = Array.isArray(options[0])
-      ? el("select", common, options.map(([each, text]) => el("option", {value: each, selected: each === value}, text)))
-      : el("input", {...common, type: "search", value, placeholder: options[0], autocomplete: "off", autocapitalize: "off", spellcheck: "false"});
+    const common = {id, "aria-describedby": `${id}-wrong`, on: {input}};
+    this.#fields[name] = Array.isArray(choice)
+      ? el("select", common, choice.map(([each, text]) => el("option", {value: each, selected: each === value}, text)))
+      : el("input", {...common, type: "search", value, placeholder: choice, autocomplete: "off", autocapitalize: "off", spellcheck: "false"});
     this.#wrong[name] = el("span", {class: "bad", id: `${id}-wrong`, role: "alert"});
     return el("div", {class: `field ${id}`}, el("label", {for: id}, label), this.#fields[name], this.#wrong[name]);
   }
 
   /** Have the simulator filter by what the fields say; what came by others is let go. */
   #apply() {
-    clearTimeout(this.#timer);
+    clearTimeout(this.typing);
     const found = Object.entries(this.#fields).flatMap(([name, {value}]) => (value === "" ? [] : [[name, value]]));
     this.#filters = Object.fromEntries(found);
-    for (const name of Object.keys(FILTERS)) this.#mark(name, null);
-    this.resetButton.hidden = found.length === 0;
+    Object.keys(FILTERS).forEach((name) => this.#mark(name, null));
+    this.resetter.hidden = found.length === 0;
     this.live.watch({traffic: this.#filters});
     this.#clear();
   }
@@ -108,115 +102,118 @@ class Traffic {
 
   #refused({errors, detail}) {
     const named = errors.filter(({path}) => path in this.#fields);
-    named.forEach((each) => this.#mark(each.path, each.detail));
-    if (named.length === 0) this.#mark("topic", detail);
+    for (const each of named.length > 0 ? named : [{path: "topic", detail}]) this.#mark(each.path, each.detail);
+    this.#tell();
   }
 
   #reset() {
-    for (const field of Object.values(this.#fields)) field.value = "";
+    Object.values(this.#fields).forEach((field) => (field.value = ""));
     this.#apply();
     this.#fields.topic.focus();
   }
 
   #take({seen, matched, rows}) {
     this.#seen += seen;
-    this.#matched += matched;
     this.#counts.push({at: performance.now(), seen, matched, shown: rows.length});
-    if (this.#pause !== null) {
-      this.#came += matched;
-      this.#waiting = [...this.#waiting, ...rows].slice(-MOST_ROWS);
-      this.#tellPause();
-    } else {
-      this.#add(rows);
-    }
-    if (this.empty.hidden !== this.#rows.length > 0) this.#tell();
+    this.#waiting = [...this.#waiting, ...rows].slice(-MOST_KEPT);
+    if (this.#pause === null) this.drawing ||= setTimeout(() => this.#flow(), this.#kept.length > 0 ? DRAW_MS : 0);
+    else this.#came += matched;
+    this.#tellPause();
   }
 
-  /** Show messages above all others; the rows of the oldest are used again. */
-  #add(messages) {
-    const added = messages.slice(-MOST_ROWS).map((message) => {
-      const row = this.#rows.length < MOST_ROWS ? this.#row() : this.#rows.shift();
-      this.#fill(row, message);
-      this.#rows.push(row);
-      return row.node;
-    });
-    this.list.prepend(...added.reverse());
+  /** Show what waits above all others. */
+  #flow() {
+    this.drawing = 0;
+    if (this.#pause !== null) return;
+    this.#kept = [...this.#waiting.reverse(), ...this.#kept].slice(0, MOST_KEPT);
+    this.#waiting = [];
+    this.#draw(ROWS);
+    if (this.empty.hidden !== this.#kept.length > 0) this.#tell();
+  }
+
+  #draw(most) {
+    const shown = this.#kept.slice(0, most);
+    while (this.#rows.length < shown.length) this.#rows.push(this.#row());
+    this.#rows.splice(shown.length).forEach(({node}) => node.remove());
+    shown.forEach((message, place) => this.#fill(this.#rows[place], message));
   }
 
   #row() {
-    const cells = COLUMNS.map((name) => el("span", {class: `traffic-${name}`}));
+    const cells = Object.keys(COLUMNS).map((name) => el("span", {class: `traffic-${name}`}));
     const body = el("div", {class: "traffic-detail"});
-    const row = {cells, body, message: null};
-    row.node = el("details", {on: {toggle: () => this.#opened(row)}}, el("summary", {class: "traffic-row"}, cells), body);
+    const row = {cells, body};
+    const toggle = () => {
+      show(body, row.node.open && this.#detail(row.message));
+      this.#read();
+    };
+    row.node = el("details", {on: {toggle}}, el("summary", {class: "traffic-row"}, cells), body);
+    this.list.append(row.node);
     return row;
   }
 
   #fill(row, message) {
+    if (row.message === message) return;
     const {at, topic, machine_id: machine, category, qos, retain, payload, cut} = message;
     row.message = message;
     row.node.open = false;
-    const texts = [this.#clock(at), topic, machine, category, `QoS ${qos}${retain ? ", retained" : ""}`, `${bytes(message.bytes)}${cut ? ", cut" : ""}`, payload.slice(0, PREVIEW)];
+    const size = bytes(message.bytes) + (cut ? ", cut" : "");
+    const texts = [this.#clock(at), topic, machine, category, `QoS ${qos}${retain ? ", retained" : ""}`, size, payload.slice(0, PREVIEW)];
     texts.forEach((text, place) => write(row.cells[place], text));
   }
 
-  #clock(at) {
-    return `${clock(at, this.live.overview?.process.time_zone)}${at.slice(19, 23)}`;
+  get #zone() {
+    return this.live.overview?.process.time_zone;
   }
 
-  #opened({node, body, message}) {
-    show(body, node.open ? this.#detail(message) : null);
-    this.#read();
+  #clock(at) {
+    return clock(at, this.#zone) + at.slice(19, 23);
   }
 
   #detail({at, topic, machine_id: machine, payload, cut, bytes: size}) {
-    const zone = this.live.overview?.process.time_zone;
-    const only = () => {
+    const click = () => {
       this.#fields.topic.value = topic;
       this.#apply();
     };
     return [
       el("p", {class: "mono"}, topic),
-      el("p", {}, `${day(at, zone)}, ${this.#clock(at)} ${zone ?? ""}`, machine === null ? null : [" · machine ", el("a", {href: `#/machines/${encodeURIComponent(machine)}`}, machine)]),
-      cut ? el("p", {class: "warn"}, `Cut: this is only the beginning of ${bytes(size)}.`) : null,
-      el("pre", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Payload"}, payload === "" ? "(empty)" : pretty(payload)),
-      el("div", {class: "row"},
-        copyButton("Copy payload", () => payload, this.announce), copyButton("Copy topic", () => topic, this.announce),
-        el("button", {type: "button", on: {click: only}}, "Only this topic")),
+      el("p", {}, `${day(at, this.#zone)}, ${this.#clock(at)} ${this.#zone ?? ""}`, machine && [" · ", el("a", {href: linkTo(machine)}, machine)]),
+      cut && el("p", {class: "warn"}, `Cut: this is only the beginning of ${bytes(size)}.`),
+      el("pre", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Payload"}, pretty(payload) || "(empty)"),
+      el("div", {class: "row"}, copyButton("Copy payload", () => payload, this.announce), copyButton("Copy topic", () => topic, this.announce), el("button", {type: "button", on: {click}}, "Only this topic")),
     ];
   }
 
   /** Wait while somebody reads, so that nothing moves under their eyes; go on once they are back at the top. */
   #read() {
     const {list} = this;
-    const isReading = list.scrollTop > 40 || list.querySelector("[open]") !== null || list.querySelector(":focus-visible") !== null;
+    const {scrollTop, scrollHeight, clientHeight} = list;
+    if (scrollTop > 0 && scrollTop + clientHeight > scrollHeight - 200) this.#draw(this.#rows.length + ROWS);
+    const isReading = scrollTop > 40 || list.querySelector("[open], :focus-visible") !== null;
     if (isReading && this.#pause === null) this.#hold("reading");
     else if (!isReading && this.#pause === "reading") this.#resume();
   }
 
   #key(event) {
-    const {activeElement: at} = document;
-    if (event.key === "Escape") {
-      const open = at.closest("[open]");
-      if (open) open.open = false;
-      (open?.firstChild ?? this.pauseButton).focus();
-      return;
+    const {target, key} = event;
+    const here = target.closest("details");
+    if (key === "Escape") {
+      (here?.open ? here.firstChild : this.pauser).focus();
+      if (here) here.open = false;
+    } else if (key.startsWith("Arrow") && target.tagName !== "PRE") {
+      if (here && here === this.list.lastChild) this.#draw(this.#rows.length + ROWS);
+      const to = {ArrowDown: here ? here.nextSibling : this.list.firstChild, ArrowUp: here?.previousSibling}[key];
+      to?.firstChild.focus();
+      if (to) event.preventDefault();
     }
-    if ((event.key !== "ArrowDown" && event.key !== "ArrowUp") || at.tagName === "PRE") return;
-    const here = at.closest("details");
-    const to = event.key === "ArrowDown" ? (here ? here.nextSibling : this.list.firstChild) : here?.previousSibling;
-    to?.firstChild.focus();
-    event.preventDefault();
   }
 
   #toggle() {
-    if (this.#pause === null) {
-      this.#hold("hand");
-    } else {
-      for (const each of this.list.querySelectorAll("[open]")) each.open = false;
-      this.list.scrollTop = 0;
-      this.#resume();
-    }
-    this.announce(this.#pause === null ? "Live" : "Paused");
+    const wasPaused = this.#pause !== null;
+    this.announce(wasPaused ? "Live" : "Paused");
+    if (!wasPaused) return this.#hold("hand");
+    this.list.querySelectorAll("[open]").forEach((each) => (each.open = false));
+    this.list.scrollTop = 0;
+    return this.#resume();
   }
 
   #hold(reason) {
@@ -225,56 +222,55 @@ class Traffic {
   }
 
   #resume() {
-    const waiting = this.#waiting;
     this.#pause = null;
-    this.#waiting = [];
     this.#came = 0;
-    this.#add(waiting);
+    this.#flow();
     this.#tell();
   }
 
   #clear() {
-    show(this.list);
-    this.#rows = [];
+    this.#kept = [];
     this.#waiting = [];
     this.#counts = [];
-    this.#began = performance.now();
-    this.#came = this.#seen = this.#matched = 0;
+    this.#since = performance.now();
+    this.#came = this.#seen = 0;
+    this.#draw(0);
     if (this.#pause === "reading") this.#pause = null;
     this.#tell();
   }
 
   #tellPause() {
-    write(this.pauseButton, this.#pause === null ? "Pause" : `Resume (${number(this.#came)} new)`);
+    write(this.pauser, this.#pause === null ? "Pause" : `Resume (${number(this.#came)} new)`);
   }
 
   #tell() {
     this.#tellPause();
+    const held = this.#pause === null ? "" : `Paused${this.#pause === "reading" ? " while you read" : ""}.${this.#waiting.length === MOST_KEPT ? " The newest 1,000 are kept." : ""} `;
     const isFiltered = Object.keys(this.#filters).length > 0;
-    const held = this.#pause === null ? "" : `Paused${this.#pause === "reading" ? " while you read" : ""}.${this.#came > MOST_ROWS ? ` The newest ${number(MOST_ROWS)} are kept.` : ""} `;
     show(this.state, el("strong", {}, held), this.#rate(isFiltered));
-    this.clearButton.disabled = this.#rows.length + this.#waiting.length === 0;
-    const why = this.#rows.length > 0 ? "" : this.#why(isFiltered);
-    this.empty.hidden = why === "";
-    write(this.empty, why);
+    this.clearer.disabled = this.#kept.length + this.#waiting.length === 0;
+    this.empty.hidden = this.#kept.length > 0;
+    write(this.empty, this.#why(isFiltered));
   }
 
   /** Return how many messages of how many are shown. */
   #rate(isFiltered) {
     const now = performance.now();
-    this.#counts = this.#counts.filter(({at}) => now - at < SPAN_MS);
-    const span = Math.min(SPAN_MS, Math.max(1000, now - this.#began)) / 1000;
-    const [seen, matched, shown] = ["seen", "matched", "shown"].map((name) => this.#counts.reduce((sum, each) => sum + each[name], 0) / span);
+    while (now - this.#counts[0]?.at > SPAN_MS) this.#since = this.#counts.shift().at;
+    const rate = (name) => (this.#counts.reduce((sum, each) => sum + each[name], 0) * 1000) / Math.max(1000, now - this.#since);
+    const [seen, matched, shown] = ["seen", "matched", "shown"].map(rate);
+    const few = (x) => number(x, x > 0 && x < 9.95 ? 1 : 0);
     const such = isFiltered ? " that match" : "";
-    const said = matched - shown > 0.5 ? `A sample: ${number(shown, 0)} of ${number(matched, 0)} msg/s${such} shown.` : `${number(matched, 1)} msg/s${such}, all shown.`;
-    return isFiltered ? `${said} ${number(seen, 1)} msg/s in all.` : said;
+    const said = matched - shown > 0.5 ? `A sample: ${few(shown)} of ${few(matched)} msg/s${such} shown.` : `${few(matched)} msg/s${such}, all shown.`;
+    return isFiltered ? `${said} ${few(seen)} msg/s in all.` : said;
   }
 
   /** Return why there is nothing to see. */
   #why(isFiltered) {
     const {overview, status} = this.live;
-    if (status !== "live") return `${status === "lost" ? "The connection to the simulator is lost" : "Connecting to the simulator"}. Messages are shown once it is there.`;
+    if (status !== "live") return "Messages are shown once the simulator is connected.";
     if (overview && !overview.broker.connected) return `The broker is away, so nothing is delivered: ${overview.broker.last_reason}.`;
+    if (Object.values(this.#wrong).some(({textContent}) => textContent)) return "No message is looked for: a filter is wrong.";
     if (this.#waiting.length > 0) return "Paused. Resume to see what has come.";
     if (isFiltered && this.#seen > 0) return `No message matches these filters; ${number(this.#seen)} have been looked at. Reset the filters to see them.`;
     return "No message has come yet. Each is shown when it is delivered.";

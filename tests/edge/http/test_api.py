@@ -405,8 +405,8 @@ def test_openapi_has_an_example_of_each_call_that_fits_its_form(client: httpx.Cl
         assert forms == {"#/components/schemas/Problem"}, (path, method)
         assert "requestBody" in call or method == "get"
 
-    assert len(calls) == 11
-    assert len(EXAMPLES) == 10
+    assert len(calls) == 13
+    assert len(EXAMPLES) == 11
     assert {"errors", "title", "status", "detail"} == found["components"]["schemas"]["Problem"]["properties"].keys()
 
 

@@ -68,7 +68,7 @@ def test_the_page_is_for_who_accepts_html_and_the_index_for_all_others(
 
 def test_a_cache_tells_the_two_apart(client: httpx.Client) -> None:
     """By what is accepted."""
-    assert client.get("/", headers={"Accept": BROWSER}).headers["vary"] == "Accept"
+    assert client.get("/", headers={"Accept": BROWSER}).headers["vary"] == "Accept, Accept-Encoding"
 
 
 @pytest.mark.parametrize("name", [*FILES])
@@ -108,7 +108,7 @@ def test_the_page_itself_has_the_same_rules(client: httpx.Client) -> None:
 def test_a_file_that_has_not_changed_is_not_sent_again(client: httpx.Client) -> None:
     """Whatever form the tag comes back in."""
     tag = client.get("/page/index.html").headers["etag"]
-    known = [client.get("/page/index.html", headers={"If-None-Match": each}) for each in (tag, f'"x", W/{tag}', "*")]
+    known = [client.get("/page/index.html", headers={"If-None-Match": each}) for each in (tag, f'"x", {tag[2:]}', "*")]
     other = client.get("/page/index.html", headers={"If-None-Match": '"x"'})
 
     assert [(each.status_code, each.content) for each in known] == [(304, b"")] * 3
@@ -132,13 +132,24 @@ def test_a_file_is_answered_to_head_and_says_what_it_takes(client: httpx.Client)
     head, wrong = client.head("/page/index.html"), client.post("/page/index.html")
 
     assert (head.status_code, head.content) == (200, b"")
-    assert int(head.headers["content-length"]) == len(FILES["index.html"].content)
+    assert int(head.headers["content-length"]) == len(FILES["index.html"].packed)
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
-def test_all_files_together_are_small() -> None:
-    """They come over the lines of factories."""
-    assert sum(len(file.content) for file in FILES.values()) < 150_000
+def test_a_file_is_packed_for_those_who_take_that(client: httpx.Client) -> None:
+    """As all browsers do; others get it as it is."""
+    accepted = {"gzip, br": "gzip", "br, GZIP;q=0.5": "gzip", "gzip;q=0": None, "identity": None, "": None}
+    for encodings, coding in accepted.items():
+        answer = client.get("/page/style.css", headers={"Accept-Encoding": encodings})
+        assert answer.headers.get("content-encoding") == coding, encodings
+        assert answer.content == FILES["style.css"].content
+        assert "Accept-Encoding" in answer.headers["vary"]
+
+
+def test_all_files_together_are_small_on_the_wire() -> None:
+    """They come over the lines of factories, packed; and who reads them has not much to read either."""
+    assert sum(len(file.packed) for file in FILES.values()) < 75_000
+    assert sum(len(file.content) for file in FILES.values()) < 185_000
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".js", ".html"))])

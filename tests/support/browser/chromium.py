@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import Browser, sync_playwright
@@ -23,10 +25,13 @@ _ARGUMENTS: Final = (
 
 
 @contextmanager
-def chromium(*arguments: str) -> Iterator[Browser]:
-    """A running browser without a window; arguments: further ones of its command line."""
+def chromium() -> Iterator[Browser]:
+    """A running browser without a window."""
+    fonts = str(Path(__file__).with_name("fonts.conf"))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which(PROGRAM), args=[*_ARGUMENTS, *arguments])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which(PROGRAM), args=[*_ARGUMENTS], env={**os.environ, "FONTCONFIG_FILE": fonts}
+        )
         try:
             yield browser
         finally:

@@ -17,7 +17,7 @@ def why_no_chromium() -> str | None:
     """Why the browser cannot be used here, with what to do about it; None if it can."""
     if shutil.which(PROGRAM):
         return None
-    return f"{NO_CHROMIUM} here (apt-get install chromium fonts-liberation2, or as root: sh tests/setup_chromium.sh)"
+    return f"{NO_CHROMIUM} here (apt-get install chromium fonts-inter, or as root: sh tests/setup_chromium.sh)"
 
 
 def require_chromium() -> None:
