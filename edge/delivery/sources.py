@@ -63,7 +63,7 @@ class Sources:
         return about
 
     def invalidate(self) -> None:
-        """Describe each source again, because the configuration has changed."""
+        """Forget all, because the configuration has changed, or nobody looks."""
         self._known.clear()
         self._outside_period.clear()
 
@@ -77,7 +77,7 @@ class Sources:
 
 
 def _machine_of(message: Message) -> str | None:
-    """Return the machine that a message is about: reports about machines have its id behind their kind."""
+    """Return the machine that a message is about: reports about machines have its id after a slash."""
     if message.kind in _OF_NO_MACHINE:
         return None
-    return message.source.removeprefix(f"{message.kind}/") if message.kind in EVENTS else machine_of(message)
+    return message.source.partition("/")[2] if message.kind in EVENTS else machine_of(message)

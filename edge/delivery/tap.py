@@ -138,13 +138,18 @@ class Tap:
     """Where messages are seen as they are delivered.
 
     about: describes a message; raises TopicError where it has no topic.  clock: seconds, monotonic.
-    wall_clock: Unix seconds.  is_open: whether somebody looks; only read, and a plain attribute, as each batch asks.
+    wall_clock: Unix seconds.  on_closed: called when nobody looks any more.
+    is_open: whether somebody looks; only read, and a plain attribute, as each batch asks.
     """
 
     def __init__(
-        self, about: Callable[[Message], About], clock: Callable[[], float], wall_clock: Callable[[], float]
+        self,
+        about: Callable[[Message], About],
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._about, self._clock, self._wall_clock = about, clock, wall_clock
+        self._about, self._clock, self._wall_clock, self._on_closed = about, clock, wall_clock, on_closed
         self._watches: dict[TrafficQuery, _Watch] = {}
         self._listener: Callable[[Sequence[Message]], None] | None = None
         self._pulls = 0
@@ -208,4 +213,6 @@ class Tap:
             self._note_open()
 
     def _note_open(self) -> None:
-        self.is_open = bool(self._watches) or self._listener is not None
+        was_open, self.is_open = self.is_open, bool(self._watches) or self._listener is not None
+        if was_open and not self.is_open:
+            self._on_closed()

@@ -132,7 +132,7 @@ class Output:
         self._options = KindOptions()
         self._read_options()
         self._sources = Sources(self._topics.topic, lambda: plant.config, settings.mqtt_qos, self._options)
-        self.tap = Tap(self._sources, clock, wall_clock)
+        self.tap = Tap(self._sources, clock, wall_clock, self._sources.invalidate)
         self._encoder = self._make_encoder()
         takes_commands = settings.mqtt_commands and not dry_run
         self.commands = (

@@ -119,6 +119,15 @@ class Sandbox:
         wait_until(is_there, 10.0, f"{what} in {asked}")
         return found[-1]
 
+    def is_up(self) -> None:
+        """Wait until each device is connected."""
+
+        def are_up() -> bool:
+            devices = self.client.get("/healthz").json()["connection"]["devices"]
+            return bool(devices["up"] == devices["wanted"])
+
+        wait_until(are_up, 15.0, "all devices")
+
     def did(self, **command: Any) -> None:
         """Have a command executed over HTTP."""
         assert self.client.post("/api/v1/commands", json=command).status_code == 200
@@ -146,9 +155,13 @@ def test_what_is_shown_is_what_a_subscriber_gets(sandbox: Sandbox) -> None:
     looked(sandbox.client)
     wait_until(lambda: len(looked(sandbox.client)) > 20, 15.0, "messages")
     rows = looked(sandbox.client)
-    heard = {(each.topic, each.qos, each.payload.decode()) for each in sandbox.recorder.wait_for(len(rows))}
+    shown = {(row["topic"], row["qos"], row["payload"]) for row in rows}
 
-    assert {(row["topic"], row["qos"], row["payload"]) for row in rows} <= heard
+    def got() -> set[tuple[str, int, str]]:
+        return {(each.topic, each.qos, each.payload.decode()) for each in sandbox.recorder.records}
+
+    wait_until(lambda: shown <= got(), 10.0, "the subscriber has them, too")
+
     assert all(row["bytes"] == len(row["payload"].encode()) and not row["cut"] for row in rows)
     assert all(row["machine_id"] == json.loads(row["payload"])["device_id"] for row in rows)
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
@@ -189,6 +202,7 @@ def test_a_command_over_mqtt_is_seen_as_it_came(sandbox: Sandbox) -> None:
 def test_announcements_and_the_will_are_seen(sandbox: Sandbox) -> None:
     """Online after a reconnect, offline before it; and after a crash what the broker publishes in its place."""
     statuses = {"category": "status", "topic": "factory/status/press"}
+    sandbox.is_up()
     looked(sandbox.client, **statuses)
     sandbox.did(command="reconnect", machine_id="press")
     sandbox.sees('"online"', **statuses)
@@ -196,12 +210,13 @@ def test_announcements_and_the_will_are_seen(sandbox: Sandbox) -> None:
     sandbox.did(command="crash", machine_id="press", seconds=1)
     wait_until(lambda: len(looked(sandbox.client, **statuses)) == 4, 10.0, "the will, and the device again")
     will = looked(sandbox.client, **statuses)[2]
-    heard = [each.payload.decode() for each in sandbox.recorder.records if each.topic == statuses["topic"]]
+    wait_until(
+        lambda: will["payload"].encode() in [each.payload for each in sandbox.recorder.records], 10.0, "the will"
+    )
 
     assert announced == ["offline", "online"]
     assert json.loads(will["payload"])["status"] == "offline"
     assert (will["qos"], will["retain"]) == (1, True)
-    assert will["payload"] in heard
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +255,11 @@ def test_workers_show_the_messages_of_all(workers: tuple[httpx.Client, Recorder]
     assert {row["machine_id"] for row in one["rows"]} == {"PRESS-02"}
 
 
+def heard(recorder: Recorder) -> list[tuple[str, str]]:
+    """Topics and payloads that a subscriber got, in their order."""
+    return [(each.topic, each.payload.decode()) for each in recorder.records]
+
+
 def test_who_follows_workers_gets_each_message_once(workers: tuple[httpx.Client, Recorder]) -> None:
     """From one event of the stream to the next, without a gap, as a subscriber gets them."""
     client, recorder = workers
@@ -252,12 +272,12 @@ def test_who_follows_workers_gets_each_message_once(workers: tuple[httpx.Client,
                 content = json.loads(next(lines).removeprefix("data: "))
                 matched += content["matched"]
                 rows += content["rows"]
-    heard = [(each.topic, each.payload.decode()) for each in recorder.records]
     seen = [(row["topic"], row["payload"]) for row in rows]
+    wait_until(lambda: {*seen} <= {*heard(recorder)}, 10.0, "the subscriber has them, too")
 
     assert matched == len(rows) == len({*seen})
     for machine_id in {row["machine_id"] for row in rows}:
         its = [each for each in seen if f'"{machine_id}"' in each[1]]
-        of_machine = [each for each in heard if f'"{machine_id}"' in each[1]]
+        of_machine = [each for each in heard(recorder) if f'"{machine_id}"' in each[1]]
         first = of_machine.index(its[0])
         assert its == of_machine[first : first + len(its)]

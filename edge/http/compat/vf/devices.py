@@ -67,7 +67,9 @@ class Devices:
         self._forms = {key: _form_of(config, key) for key, _, _ in config.declared()}
         before, self._devices = self._devices, {}
         for machine in machines:
-            machine_id, form = machine["machine_id"], self._forms[machine["machine_type"]]
+            machine_id, form = machine["machine_id"], self._forms.get(machine["machine_type"])
+            if form is None:  # of a configuration that was replaced just now
+                continue
             device = self._devices[machine_id] = before.get(machine_id) or _Device(machine_id, form)
             self.changed |= device.state != machine["state"]
             device.form, device.state = form, machine["state"]

@@ -81,6 +81,9 @@ class Hub:
 
     async def _look(self) -> None:
         now = asyncio.get_running_loop().time()
+        if not self._positions:  # before all else, as machines take a moment, in which devices announce themselves
+            for query in (_EVERYTHING, *_NEVER_LOST):
+                await self._new(query, 0)
         if now >= self._machines_due:
             self._machines_due = now + _MACHINES_SECONDS
             await self._follow_machines()

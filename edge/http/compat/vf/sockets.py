@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import logging
 from collections.abc import Collection, Iterator
 from typing import Any, Final
@@ -54,9 +55,13 @@ class _Sockets:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one client until it goes, or refuse a page of another origin: a WebSocket knows no CORS."""
-        if not _is_own_page(websocket, self._context.origins):
-            refusal = PlainTextResponse("not from a page of another origin\n", 403)
-            return await websocket.send_denial_response(refusal)
+        with contextlib.suppress(WebSocketDisconnect):  # it may go at any time
+            if _is_own_page(websocket, self._context.origins):
+                await self._serve(websocket)
+            else:
+                await websocket.send_denial_response(PlainTextResponse("not from a page of another origin\n", 403))
+
+    async def _serve(self, websocket: WebSocket) -> None:
         await websocket.accept(PROTOCOL if PROTOCOL in websocket.scope["subprotocols"] else None)
         viewer = self._hub.join()
         sending = asyncio.create_task(_send(websocket, viewer.next))
@@ -66,7 +71,6 @@ class _Sockets:
             self._hub.leave(viewer)
             sending.cancel()
             await asyncio.wait([sending])
-        return None
 
     async def _receive(self, websocket: WebSocket) -> None:
         while (message := await websocket.receive())["type"] == "websocket.receive":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -88,8 +89,8 @@ class Page:
 class Sandbox:
     """A running sandbox with `/ws`.  port: of the broker.  recorder: what a subscriber gets."""
 
-    def __init__(self, port: int, recorder: Recorder, client: httpx.Client) -> None:
-        self.port, self.recorder, self.client = port, recorder, client
+    def __init__(self, port: int, recorder: Recorder, client: httpx.Client, daemon: DaemonProcess) -> None:
+        self.port, self.recorder, self.client, self.daemon = port, recorder, client, daemon
         self.url = str(client.base_url).rstrip("/")
 
     def page(self, **options: Any) -> Page:
@@ -115,7 +116,7 @@ def devices_at(port: int, directory: Path) -> Iterator[Sandbox]:
     flags += ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls", "--mqtt-auth-method", "none"]
     daemon = DaemonProcess("run", *flags, environ={"HTTP_COMPAT": "vf"})
     with Recorder(port) as recorder, daemon, client_of(daemon) as client:
-        sandbox = Sandbox(port, recorder, client)
+        sandbox = Sandbox(port, recorder, client, daemon)
         wait_until(sandbox.is_up, SECONDS, "all devices")
         yield sandbox
 
@@ -129,7 +130,12 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 def test_a_client_is_first_sent_everything_and_then_what_follows(sandbox: Sandbox) -> None:
     """Devices, the messages so far, and where the broker is; with the keys of the contract, in their order."""
-    wait_until(lambda: len(sandbox.recorder.records) > 30, SECONDS, "messages")
+
+    def entries() -> int:
+        with sandbox.page() as page:
+            return len(page.snapshot["traffic"])
+
+    wait_until(lambda: entries() > 10, SECONDS, "messages")
     with sandbox.page() as page:
         snapshot, event = page.snapshot, page.until(lambda each: each["type"] == "event")
 
@@ -151,10 +157,14 @@ def test_messages_are_those_of_the_broker_each_once_and_in_order(sandbox: Sandbo
         for _ in range(10):
             page.entry("factory/telemetry/robot_arm/torque")
         entries = page.snapshot["traffic"] + [each["entry"] for each in page.heard if each["type"] == "event"]
-    heard = {(each.topic, each.qos, each.payload.decode()) for each in sandbox.recorder.records}
+    shown = {(each["topic"], each["qos"], each["payload"]) for each in entries}
+
+    def got() -> set[tuple[str, int, str]]:
+        return {(each.topic, each.qos, each.payload.decode()) for each in sandbox.recorder.records}
+
+    wait_until(lambda: shown <= got(), SECONDS, "the subscriber has them, too")
     counts = [json.loads(each["payload"])["seq"] for each in entries if "/telemetry/robot_arm/" in each["topic"]]
 
-    assert {(each["topic"], each["qos"], each["payload"]) for each in entries} <= heard
     assert counts == [*range(counts[0], counts[0] + len(counts))]
 
 
@@ -263,7 +273,7 @@ def test_who_sends_bytes_or_too_much_is_sent_away(sandbox: Sandbox, message: str
 
 
 def test_what_becomes_of_broker_and_devices_is_told(start_mosquitto: StartMosquitto, tmp_path: Path) -> None:
-    """A device that crashes is offline, as its will says; without a broker all are, and both come back."""
+    """A device that crashes is offline, as its will shows; without a broker all are; both come back. So is the end."""
     mosquitto = start_mosquitto(listeners=("plain",))
     with devices_at(mosquitto.ports["plain"], tmp_path) as sandbox, sandbox.page() as page:
         crash = {"command": "crash", "machine_id": "press", "seconds": 1}
@@ -277,6 +287,12 @@ def test_what_becomes_of_broker_and_devices_is_told(start_mosquitto: StartMosqui
         mosquitto.start()
         page.until(lambda each: each == {"type": "broker", "status": "connected"})
         page.device("conveyor", lambda each: each["status"] == "online")
+        sandbox.daemon.signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as closed:
+            page.until(lambda _: False)
+        assert sandbox.daemon.wait() == 0, sandbox.daemon.log
 
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012, "service restart"
     assert [*json.loads(will["payload"])] == ["device_id", "status", "ts"]
     assert (will["qos"], will["retain"]) == (1, True)

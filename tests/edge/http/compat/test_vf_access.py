@@ -7,6 +7,8 @@ import base64
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -28,6 +30,7 @@ from edge.http.server import Server
 from edge.settings.types import HttpCompat
 from edge.traffic import TrafficBatch, TrafficRow
 from tests.edge.http.test_routes import Shown, api_of, app_of, serving
+from tests.support.processes.daemon import ROOT
 from tests.support.processes.waiting import wait_until
 
 FEW = Limits(connections=10, request_seconds=0.5, stalled_seconds=0.5)
@@ -184,6 +187,14 @@ def test_without_the_profile_there_is_no_web_socket() -> None:
         }
 
         assert client.get("/ws", headers=asked).status_code == 404
+
+
+def test_without_the_profile_no_web_socket_is_loaded() -> None:
+    """Not even what it is made of: others have the memory."""
+    code = "import sys, edge.http.server, edge.http.compat.profiles; print('wsproto' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "False\n"
 
 
 def test_other_paths_have_no_web_socket(port: Port) -> None:
