@@ -233,7 +233,17 @@ def _service(
         on_accepted=partial(_log_demo_rates, loader),
     )
     speed = 1.0 if options.then_live else options.speed or 1.0
-    return Service(settings, backend, reloader, VERSION, time.monotonic, may_move=may_move, speed=speed, wire=wire)
+    return Service(
+        settings,
+        backend,
+        reloader,
+        VERSION,
+        time.monotonic,
+        may_move=may_move,
+        speed=speed,
+        is_dry_run=options.dry_run,
+        wire=wire,
+    )
 
 
 def _tracing(start: FleetStart) -> tuple[Tracing | None, str]:

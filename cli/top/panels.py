@@ -81,6 +81,8 @@ def _plant(overview: Node) -> list[Span]:
 
 
 def _broker(overview: Node) -> list[Span]:
+    if overview.at("process").at("dry_run").is_true:
+        return [_label("Broker"), Span("none: a dry run, messages go to standard output")]
     broker = overview.at("broker")
     host, port = broker.at("host").text, broker.at("port")
     where = f"{host}:{port}" if host else ""

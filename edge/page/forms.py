@@ -20,6 +20,8 @@ class Process(_Form):
     seed: str
     shard: str | None
     workers: int
+    speed: float | None = Field(description="Seconds of plant time in a second; null for as fast as it can.")
+    dry_run: bool = Field(description="Whether messages go to standard output, and not to a broker.")
     changes: Literal["local", "token"] = Field(
         description="Who may change things: a caller on the same machine, or one with the token of HTTP_TOKEN_FILE."
     )
@@ -164,6 +166,8 @@ OVERVIEW: Final[dict[str, Any]] = {
         "seed": "1",
         "shard": None,
         "workers": 1,
+        "speed": 1.0,
+        "dry_run": False,
         "changes": "local",
         "plant_file": "message_structure.yaml",
         "plant_file_writable": True,

@@ -78,10 +78,11 @@ class Service:
 
     reloader: loads the plant's file and applies it.  clock: seconds, monotonic.
     may_move: whether HTTP may take another port where its own is taken.  speed: of plant time.
+    is_dry_run: messages go to standard output.
     wire: what has happened on the wire as the embedded broker saw it, or None for another broker.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process is made of
         self,
         settings: Settings,
         backend: SimulatorBackend,
@@ -91,10 +92,12 @@ class Service:
         *,
         may_move: bool = False,
         speed: float = 1.0,
+        is_dry_run: bool = False,
         wire: Callable[[], Mapping[str, object]] | None = None,
     ) -> None:
         self._settings, self._backend, self._reloader, self._clock = settings, backend, reloader, clock
-        self._version, self._may_move, self._speed, self._wire = version, may_move, speed, wire
+        self._version, self._may_move, self._wire = version, may_move, wire
+        self._speed, self._is_dry_run = speed, is_dry_run
         self._started_at = clock()
         self._control = Control(reloader.journal, backend.execute, reloader.reload, reloader.put)
         backend.obey(self._control.execute)
@@ -215,6 +218,7 @@ class Service:
             clock=self._clock,
             patience_seconds=patience_seconds,
             speed=self._speed,
+            is_dry_run=self._is_dry_run,
             wire=wire,
         )
 

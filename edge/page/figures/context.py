@@ -23,6 +23,7 @@ class PageContext:
     options: those in force.  plant_file: returns how the plant's file is.
     start_ms: when the run began, in plant time.  speed: of plant time, inf for as fast as it can.
     uptime_seconds: how long the process has run.  wall_clock: Unix seconds.  clock: seconds, monotonic.
+    is_dry_run: messages go to standard output, and there is no broker.
     patience_seconds: as for /livez.  wire: what was seen on the wire; None where nobody looks.
     """
 
@@ -37,6 +38,7 @@ class PageContext:
     clock: Callable[[], float]
     patience_seconds: float
     speed: float = 1.0
+    is_dry_run: bool = False
     wire: Callable[[], Wire] | None = None
 
     def asked(self, per_second: float) -> float | None:
@@ -55,6 +57,8 @@ class PageContext:
             "seed": str(self.source.seed),
             "shard": None if options.shard == "1/1" else options.shard,
             "workers": options.workers,
+            "speed": self.speed if self.speed < inf else None,
+            "dry_run": self.is_dry_run,
             "changes": "local" if options.http_token_file is None else "token",
         }
 

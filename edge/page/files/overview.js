@@ -11,7 +11,7 @@ const FIGURES = [
   ["Delivered", "rate", "rate", ({rate: {delivered, asked, generated}}) => [rate(delivered), asked === null ? `${rate(generated)} generated` : `${rate(asked)} asked`]],
   ["Lateness, 99 %", "lateness", "lateness_ms", ({lateness: late}) => [milliseconds(late?.p99_ms), late ? `${milliseconds(late.p50_ms)} median, ${milliseconds(late.max_ms)} worst` : "nothing was due lately"]],
   ["Queue", "queue", "queue", ({queue: {depth, size, in_flight: flying}}) => [number(depth), `of ${number(size)}, ${number(flying)} in flight`, depth >= size ? "bad" : depth > size / 2 ? "warn" : ""]],
-  ["OEE", "oee", "oee", ({oee: {truth, reported}}) => [percent(truth?.oee), reported ? `${percent(reported.oee)} by the messages` : "ground truth"]],
+  ["OEE", "oee", "oee", ({oee: {truth}}) => [percent(truth?.oee), "ground truth of the run"]],
   ["Machines", "types", null, ({machines, types}) => [number(machines), `${number(roles(types)[0][3])} producing`]],
   ["Wrong now", "faults", null, wrong],
 ];

@@ -127,7 +127,12 @@ export function broker() {
   return {
     node: card("Broker", state, list.node),
     keys: ["broker", "wall"],
-    update({broker: found, wall}) {
+    update({broker: found, wall, process}) {
+      list.node.hidden = process.dry_run;
+      if (process.dry_run) {
+        set(state, "class", "muted");
+        return write(state, "A dry run: messages go to standard output.");
+      }
       const {devices, commands, last_ack_age_seconds: age} = found;
       const wrong = found.connected ? found.blocked : `Not connected: ${found.last_reason}`;
       set(state, "class", wrong ? "bad" : "good");
@@ -189,7 +194,7 @@ export function run() {
         Plant: process.plant_file ?? "the default plant",
         Seed: process.seed,
         "Running for": seconds(Math.round(process.uptime_seconds)),
-        "Plant clock": Math.abs(ahead) < 0.5 ? "with the wall clock" : `${seconds(Math.abs(ahead))} ${ahead > 0 ? "ahead" : "behind"}`,
+        "Plant clock": process.speed !== 1 ? (process.speed === null ? "as fast as it can" : `${number(process.speed)} times as fast`) : Math.abs(ahead) < 0.5 ? "with the wall clock" : `${seconds(Math.abs(ahead))} ${ahead > 0 ? "ahead" : "behind"}`,
         Shard: process.shard,
         Workers: process.workers > 1 && number(process.workers),
         Changes: process.changes === "token" ? "with a token" : "from this machine",

@@ -21,6 +21,7 @@ from edge.page.figures.context import PageContext
 from edge.page.hub import Hub
 from edge.page.routes import add_page
 from edge.settings.options import Options
+from edge.status import PlantFileStatus
 from edge.status_source import StatusSource
 
 Event = tuple[str, Any]
@@ -33,7 +34,7 @@ def context_of(source: StatusSource, **changes: Any) -> PageContext:
         "source": source,
         "journal": Journal(lambda: 1_767_600_000.0),
         "options": Options(),
-        "plant_file": None,
+        "plant_file": lambda: PlantFileStatus(None, "it was read from a pipe"),
         "version": "0.1.0",
         "start_ms": 1_767_600_000_000,
         "uptime_seconds": lambda: 1.5,
