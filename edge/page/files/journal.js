@@ -28,13 +28,14 @@ export function journalTable({api, live}, machineId = null) {
   }
 
   async function load() {
-    newest = Math.max(newest, live.overview?.journal[0]?.number ?? 0);
+    const seen = live.overview?.journal[0]?.number ?? 0;
     try {
       const {entries} = await api.get(`/api/v1/journal?${asked}`);
-      newest = Math.max(newest, entries[0]?.number ?? 0);
+      newest = Math.max(seen, entries[0]?.number ?? 0);
       show(rows, entries.map(rowOf));
       write(note, "No commands yet. They are listed here when somebody gives one.");
     } catch (error) {
+      newest = seen;
       write(note, `✕ The journal cannot be read: ${error.detail}`);
     }
     tidy();
