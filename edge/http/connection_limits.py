@@ -108,7 +108,7 @@ class Connection(H11Protocol):
 
     def shutdown(self) -> None:
         """Close the connection, because the process ends; a stream that nobody reads has no end to be waited for."""
-        if self._is_endless and self.flow.write_paused:
+        if self._is_endless and self.transport.get_write_buffer_size():
             return self.abort()
         with contextlib.suppress(h11.LocalProtocolError):  # an earlier error
             super().shutdown()

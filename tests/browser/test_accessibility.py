@@ -20,7 +20,7 @@ PLACES: Final = {**VIEWS, "Machine": "#/machines/CNC-03"}
 @pytest.mark.parametrize("place", PLACES)
 def test_a_view_has_no_barriers(place: str, open_page: Open, faulty: Simulator) -> None:
     """With a plant that has signals, faults and alarms; and nothing is wider than the screen."""
-    page = open_page(faulty, f"/{PLACES[place]}")
+    page = open_page(faulty, f"/{PLACES[place]}", calm=True)  # colours in transition have another contrast
     is_live(page)
     found: dict[str, list[str]] = {}
     widths = []

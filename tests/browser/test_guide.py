@@ -39,8 +39,7 @@ def guide(open_page: Open, sandbox: Simulator) -> Page:
 def test_there_are_ten_exercises_with_commands_for_this_broker(guide: Page, sandbox: Simulator) -> None:
     """Each with what to observe and why; the ports are those in use."""
     expect(guide.locator("details.exercise")).to_have_count(10)
-    for number in range(1, 11):
-        panel = guide.locator(f"#exercise-{number}")
+    for panel in guide.locator("details.exercise").all():
         if panel.get_attribute("open") is None:
             panel.locator("summary").click()
         expect(panel.get_by_role("group", name="Commands").first).to_be_visible()
@@ -60,7 +59,7 @@ def test_an_exercise_is_ticked_when_it_has_happened(guide: Page, sandbox: Simula
     expect(panel.locator("summary")).to_contain_text("✓ Done")
     expect(panel.locator("li.done").first).to_contain_text(re.compile(r"\d\d:\d\d:\d\d by cli-sub, \d times?"))
     expect(guide.get_by_role("status")).to_contain_text("Exercise 1 is done")
-    expect(guide.get_by_text(re.compile("1 of 10 exercises done"))).to_be_visible()
+    expect(guide.get_by_text(re.compile(r"[1-9] of 10 exercises done"))).to_be_visible()
 
 
 def test_a_concept_lights_up_when_it_has_happened(guide: Page, sandbox: Simulator) -> None:

@@ -17,12 +17,10 @@ export function address(path) {
   return new URL(path.replace(/^\/+/, ""), ROOT);
 }
 
-/** Return the JSON of a call. */
 export async function get(path) {
   return (await answered("GET", path, {})).json();
 }
 
-/** Return the text of a call. */
 export async function getText(path) {
   return (await answered("GET", path, {})).text();
 }
@@ -41,7 +39,6 @@ export async function command(body, key = newKey()) {
   return send("POST", "/api/v1/commands", body, "application/json", {"Idempotency-Key": key});
 }
 
-/** Return a new Idempotency-Key. */
 export function newKey() {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
@@ -51,7 +48,6 @@ export function setToken(text) {
   token = text.trim();
 }
 
-/** Return whether there is a token. */
 export function hasToken() {
   return token !== "";
 }

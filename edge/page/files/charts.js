@@ -28,7 +28,6 @@ export function bar(share, label) {
   return node;
 }
 
-/** Return a line without axes of equally spaced values. */
 export function sparkline({label, unit}) {
   const [area, line] = [svg("path", {class: "spark-area"}), svg("path", {class: "spark-line"})];
   const node = canvas("0 0 180 40", {class: "spark", role: "img", "aria-label": told(label, unit, [])}, area, line);

@@ -3,12 +3,15 @@
 import {number, words} from "./format.js";
 import {unitOf} from "./parts.js";
 
-const seconds = (hint) => ({name: "seconds", label: "For (s)", isNumber: true, isOptional: true, hint: () => hint});
+const choice = (name, label, options, isOptional = false) => ({name, label, options, isOptional});
+const quantity = (name, label, hint, isOptional = false) => ({name, label, hint, isOptional, isNumber: true});
+const seconds = (hint) => quantity("seconds", "For (s)", () => hint, true);
 const list = (names) => names.map((name) => [name]);
 const names = (entries) => entries.map(({name}) => name);
 const has = (type, name) => names(type.commands).includes(name);
 const active = ({machine, type}) => machine.faults.map(({fault}) => fault).filter((each) => names(type.faults).includes(each));
 const later = ({machine}) => (machine.state === "stopped" ? "It begins when the machine is started." : null);
+const points = ({type}) => Object.keys(type.set_points);
 
 const START = {
   command: "start",
@@ -25,23 +28,18 @@ const SET_STATE = {
   title: "Set state",
   why: ({type}) => (type.states.length ? null : "This type has no states."),
   hint: later,
-  fields: [{name: "state", label: "State", options: ({type}) => list(names(type.states))}, seconds("empty: as long as usual")],
+  fields: [choice("state", "State", ({type}) => list(names(type.states))), seconds("empty: as long as usual")],
 };
 const SET_POINT = {
   command: "set_point",
   title: "Set point",
-  why: ({type}) => (Object.keys(type.set_points).length ? null : "This type has no set points."),
+  why: (now) => (points(now).length ? null : "This type has no set points."),
   fields: [
-    {name: "signal", label: "Signal", options: ({type}) => list(Object.keys(type.set_points))},
-    {
-      name: "value",
-      label: "Value",
-      isNumber: true,
-      hint({machine}, {signal}) {
-        const {set_point: point, unit, limits} = machine.signals[signal] ?? {};
-        return `now ${number(point)}${limits ? `, ${number(limits[0])} to ${number(limits[1])}` : ""} ${unitOf(unit)}`;
-      },
-    },
+    choice("signal", "Signal", (now) => list(points(now))),
+    quantity("value", "Value", ({machine}, {signal}) => {
+      const {set_point: point, unit, limits} = machine.signals[signal] ?? {};
+      return `now ${number(point)}${limits ? `, ${number(limits[0])} to ${number(limits[1])}` : ""} ${unitOf(unit)}`;
+    }),
   ],
 };
 const INJECT = {
@@ -53,12 +51,8 @@ const INJECT = {
   },
   hint: later,
   fields: [
-    {
-      name: "fault",
-      label: "Fault",
-      options: (now) => names(now.type.faults).map((each) => (active(now).includes(each) ? [each, `${each} (active)`, true] : [each])),
-    },
-    {name: "severity", label: "Severity", isNumber: true, isOptional: true, hint: () => "0.01 to 5, empty: drawn"},
+    choice("fault", "Fault", (now) => names(now.type.faults).map((each) => (active(now).includes(each) ? [each, `${each} (active)`, true] : [each]))),
+    quantity("severity", "Severity", () => "0.01 to 5, empty: drawn", true),
     seconds("empty: as declared"),
   ],
 };
@@ -66,22 +60,21 @@ const CLEAR = {
   command: "clear",
   title: "Clear faults",
   why: (now) => (active(now).length ? null : "No fault is active."),
-  fields: [{name: "fault", label: "Fault", isOptional: true, options: (now) => [["", "all of the machine"], ...list(active(now))]}],
+  fields: [choice("fault", "Fault", (now) => [["", "all of the machine"], ...list(active(now))], true)],
 };
-const connection = (command, title, hint) => ({
+const connection = (command, title, ...fields) => ({
   command,
   title,
-  why: ({overview}) =>
-    overview.broker.connections === "per_machine" ? null : "The machines share one connection (MQTT_CONNECTIONS=shared).",
-  fields: hint ? [seconds(hint)] : [],
+  why: ({overview}) => (overview.broker.connections === "per_machine" ? null : "The machines share one connection (MQTT_CONNECTIONS=shared)."),
+  fields,
 });
 
 export const MACHINE_GROUPS = {
   "State and set points": [SET_STATE, SET_POINT],
   Faults: [INJECT, CLEAR],
   Connection: [
-    connection("crash", "Crash", "empty: it reconnects at once"),
-    connection("disconnect", "Disconnect", "empty: until reconnect"),
+    connection("crash", "Crash", seconds("empty: it reconnects at once")),
+    connection("disconnect", "Disconnect", seconds("empty: until reconnect")),
     connection("reconnect", "Reconnect"),
   ],
 };
@@ -94,36 +87,21 @@ const toSwitch = (command, title, isOn) => ({
   command,
   title,
   why: (now) => (switched(now, isOn).length ? null : `Everything is switched ${isOn ? "off" : "on"}.`),
-  fields: [{name: "message_type", label: "Messages of", options: (now) => switched(now, isOn)}],
+  fields: [choice("message_type", "Messages of", (now) => switched(now, isOn))],
 });
+const countOf = ({types}, {message_type: kind}) => `now ${number(types.find((each) => each.machine_type === kind)?.count)}`;
 
 export const PLANT_ACTIONS = [
   {
     command: "rate",
     title: "Set rate",
-    fields: [
-      {
-        name: "messages_per_second",
-        label: "Messages per second",
-        isNumber: true,
-        isOptional: true,
-        hint: ({overview}) => `now ${number(overview.rate.asked, 2)}, empty: as declared`,
-      },
-    ],
+    fields: [quantity("messages_per_second", "Messages per second", ({overview}) => `now ${number(overview.rate.asked, 2)}, empty: as declared`, true)],
   },
   {
     command: "scale",
     title: "Scale",
     why: ({types}) => (types.length ? null : "The plant has no machine types."),
-    fields: [
-      {name: "message_type", label: "Type", options: ({types}) => list(types.map((each) => each.machine_type))},
-      {
-        name: "count",
-        label: "Machines",
-        isNumber: true,
-        hint: ({types}, {message_type: kind}) => `now ${number(types.find((each) => each.machine_type === kind)?.count)}`,
-      },
-    ],
+    fields: [choice("message_type", "Type", ({types}) => list(types.map((each) => each.machine_type))), quantity("count", "Machines", countOf)],
   },
   toSwitch("enable", "Switch on", false),
   toSwitch("disable", "Switch off", true),

@@ -9,17 +9,14 @@ export function el(tag, attributes, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
 
-/** Return an SVG element, as `el` does. */
 export function svg(tag, attributes, ...children) {
   return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-/** Return an element of each class. */
 export function els(tag, ...classes) {
   return classes.map((name) => el(tag, {class: name}));
 }
 
-/** Replace the children of a node. */
 export function show(node, ...children) {
   node.replaceChildren(...flat(children));
   return node;

@@ -33,17 +33,14 @@ export function seconds(s) {
   return `${Math.floor(whole / size)} ${unit}${left ? ` ${left} ${rest}` : ""}`;
 }
 
-/** Messages a second. */
 export function rate(x) {
   return known(x) ? `${number(x)} msg/s` : NONE;
 }
 
-/** A duration in milliseconds. */
 export function milliseconds(x) {
   return known(x) && x < 10000 ? `${number(x)} ms` : seconds(known(x) ? x / 1000 : null);
 }
 
-/** Bytes, in decimal units. */
 export function bytes(n) {
   if (!known(n)) return NONE;
   if (n < 1000) return `${number(n)} B`;
@@ -57,7 +54,6 @@ export function clock(at, zone) {
   return moment(at, zone, {hour: "2-digit", minute: "2-digit", second: "2-digit"});
 }
 
-/** The day of a moment in a zone. */
 export function day(at, zone) {
   return moment(at, zone, {weekday: "short", day: "numeric", month: "short", year: "numeric"});
 }
@@ -74,7 +70,6 @@ export function words(name) {
   return typeof name === "string" ? name.replaceAll("_", " ") : NONE;
 }
 
-/** "1 fault", "3 faults". */
 export function count(n, one, many = `${one}s`) {
   return known(n) ? `${number(n)} ${n === 1 ? one : many}` : NONE;
 }

@@ -9,7 +9,6 @@ const STATES = {ok: ["good", "Delivering"], degraded: ["warn", "Degraded"], fail
 const TOKEN = "the token of HTTP_TOKEN_FILE. It is kept in this page's memory only.";
 const byId = (id) => document.getElementById(id);
 
-/** Bring the header to life. */
 export function header(live, announce) {
   live.addEventListener("status", () => {
     status(live);

@@ -18,7 +18,6 @@ export class Live extends EventTarget {
   #failures = 0;
   #timer = 0;
 
-  /** Open the stream. */
   start() {
     addEventListener("online", () => this.status === "lost" && this.#open());
     this.#open();

@@ -58,7 +58,7 @@ export function mountMachine(root, context, id) {
     timeline.update({producing: overview?.types[machine.machine_type]?.producing});
     timeline.add(at, machine.state);
     if (!opened.firstChild) write(opened, `Since this view was opened, at ${time(machine.at)}.`);
-    show(about, stateChip(now), el("span", {class: "muted"}, `${machine.machine_type} · ${machine.station_id}`));
+    show(about, stateChip(now), el("span", {class: "muted"}, [machine.machine_type, machine.station_id].filter((name) => name !== "none").join(" · ")));
     tell(facts, {
       "In this state for": `${seconds(Math.max(0, (at - Date.parse(machine.since)) / 1000))}, since ${time(machine.since)}`,
       "Because of": machine.because,

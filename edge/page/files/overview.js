@@ -56,11 +56,10 @@ function build(parts, api) {
   const stacks = columns.map((column) => el("div", {class: "stack"}, column.map((each) => each.node)));
   return [
     el("section", {class: "figures", "aria-label": "Key figures"}, figures.map((each) => each.node)),
-    el("div", {class: "overview"}, machines.node, el("div", {class: "panels"}, stacks.slice(0, 2)), el("div", {class: "panels below"}, stacks.slice(2))),
+    el("div", {class: "overview"}, machines.node, el("div", {class: "side"}, el("div", {class: "panels"}, stacks.slice(0, 2)), el("div", {class: "panels below"}, stacks.slice(2)))),
   ];
 }
 
-/** A figure with its unit, a line below it, and a picture. */
 function figure(label, key, line, read) {
   const [amount, unit] = els("span", "amount", null);
   const [value, below, newest] = els("p", null, "figure-below", "figure-below");

@@ -7,10 +7,8 @@ import {count, number, percent, words} from "./format.js";
 const COMPACT = 60;
 const LONGEST_ID = 16;
 
-/** The roles of states, as they stand beside each other. */
 export const ROLES = ["producing", "other", "waiting", "planned", "stopped", "faulted"];
 
-/** The card of all machines. */
 export function wall(api) {
   const titles = new Map();
   const list = el("div", {class: "types"});
@@ -19,7 +17,6 @@ export function wall(api) {
   let tiles = [];
   let kinds = "";
 
-  /** Learn the titles of types that are new. */
   const learn = async (overview) => {
     const now = Object.keys(overview.types).join(" ");
     if (now === kinds) return;
