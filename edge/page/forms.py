@@ -27,6 +27,7 @@ class Process(_Form):
     )
     plant_file: str | None = Field(description="The name of the plant's file, where it can be read again.")
     plant_file_writable: bool
+    plant_file_why_not: str | None = Field(description="Why it cannot be saved.")
     uptime_seconds: float
     status: Literal["ok", "degraded", "failing"]
     reason: str | None
@@ -171,6 +172,7 @@ OVERVIEW: Final[dict[str, Any]] = {
         "changes": "local",
         "plant_file": "message_structure.yaml",
         "plant_file_writable": True,
+        "plant_file_why_not": None,
         "uptime_seconds": 120.0,
         "status": "ok",
         "reason": None,
