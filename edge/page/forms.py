@@ -94,7 +94,8 @@ class OeeOfAll(_Form):
     """The OEE as it is in truth, and as messages have it."""
 
     truth: OeeSince
-    reported: OeeSince | None
+    reported: OeeSince | None = Field(description="As messages report it, since somebody looks.")
+    truth_meanwhile: OeeSince | None = Field(description="The ground truth of the same time.")
 
 
 class TypeCounts(_Form):
@@ -196,7 +197,7 @@ OVERVIEW: Final[dict[str, Any]] = {
         "connections": "shared",
     },
     "clock": {"steps": 0, "ahead_seconds": 0.0},
-    "oee": {"truth": {**_FACTORS, "since": "2026-01-05T08:00:00.000Z"}, "reported": None},
+    "oee": {"truth": {**_FACTORS, "since": "2026-01-05T08:00:00.000Z"}, "reported": None, "truth_meanwhile": None},
     "types": {
         "press": {
             "machines": 4,
