@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.support.browser.chromium import chromium
 from tests.support.browser.required import require_chromium
@@ -15,6 +15,7 @@ from tests.support.browser.simulators import PLANTS, SANDBOX, Simulator, simulat
 from tests.support.browser.watched import WIDE, Watch, watched
 
 Open = Callable[..., Page]
+expect.set_options(timeout=15_000)  # where other tests need the processor, too; most things are there at once
 _watches = pytest.StashKey[dict[Page, Watch]]()
 
 
