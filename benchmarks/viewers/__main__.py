@@ -1,6 +1,6 @@
 """`make bench-page`: what it costs a plant of 10,000 machines and 2,000 messages a second to be looked at.
 
-Each scene is watched for a minute in all, in three turns. With --minutes, the memory of the simulator for so long
+Each scene is watched for a minute in all, in six turns. With --minutes, the memory of the simulator for so long
 while somebody looks at everything. It ends with 1 where a bound is not met.
 """
 
@@ -15,10 +15,10 @@ from benchmarks.reporting.circumstances import circumstances
 from benchmarks.reporting.page import table
 from benchmarks.viewers.run import ALL, NOBODY, Cost, Growth, Scene, any_machine, costs, growth, simulator
 
-_MACHINES, _RATE, _SECONDS, _ROUNDS, _SETTLE_SECONDS = 10_000, 2000.0, 60.0, 3, 120.0
+_MACHINES, _RATE, _SECONDS, _ROUNDS, _SETTLE_SECONDS = 10_000, 2000.0, 60.0, 6, 120.0
 _ONE: Final = Scene("one viewer", 1)
 _TEN: Final = Scene("ten viewers", 10)
-_STALLED: Final = Scene("one that does not read", 1, stalled=True)
+_STALLED: Final = Scene("one who asks for the traffic and does not read", 1, "?traffic=true", stalled=True)
 
 
 def main() -> int:

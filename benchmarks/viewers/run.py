@@ -22,7 +22,8 @@ from tests.support.processes.daemon import DaemonProcess
 from tests.support.processes.waiting import wait_until
 
 _START_SECONDS: Final = 60.0
-_SETTLE_SECONDS: Final = 4.0
+_SETTLE_SECONDS: Final = 8.0
+"""Within which the tap of messages is closed again, and a viewer that does not read is not looked for any more."""
 _LOOK_SECONDS: Final = 15.0
 
 
@@ -75,7 +76,7 @@ def simulator(machines: int, rate: float) -> Iterator[DaemonProcess]:
         start(broker.port, "--message-config-path", plant_file(Path(folder), machines, rate)) as process,
     ):
         process.says("app: first on ", _START_SECONDS)
-        time.sleep(2 * _SETTLE_SECONDS)
+        time.sleep(_SETTLE_SECONDS)
         yield process
 
 

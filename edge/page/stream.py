@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from fastapi.responses import Response
@@ -21,6 +21,8 @@ _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Co
 _AGAIN: Final = b"retry: 2000\n\n"
 _HEARTBEAT: Final = b":\n\n"
 _HEARTBEAT_SECONDS: Final = 15.0
+_PATIENCE_SECONDS: Final = 1.0
+"""Within which a viewer has to read, for others to look on its behalf."""
 
 Place = tuple[int, ...]
 """How far a viewer has come in a feed."""
@@ -86,20 +88,41 @@ class _Viewer:
 
     async def run(self, is_gone: Callable[[], bool]) -> None:
         """Send until the viewer is gone, or a feed is closed."""
+        await self._send(_body(_AGAIN))
+        while not is_gone():
+            with self._joined():
+                if not await self._watch(is_gone):
+                    return
+            # Nothing is looked at for a viewer that does not read.
+            await self._send(_body(b""))
+
+    async def _watch(self, is_gone: Callable[[], bool]) -> bool:
+        """Send for as long as the viewer reads; return whether it may read again."""
+        while True:
+            beat = await self._wait()
+            if not await self._reads():
+                return True
+            self._news.clear()
+            if is_gone() or any(feed.is_closed for feed in self._places):
+                return False
+            if events := self._new_events() or beat:
+                await self._send(_body(events))
+
+    async def _reads(self) -> bool:
+        """Return whether what was sent before is taken soon: nothing more is sent before."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._send(_body(b""))
+                return True
+        return False
+
+    @contextlib.contextmanager
+    def _joined(self) -> Iterator[None]:
         with contextlib.ExitStack() as joined:
             for feed in self._places:
                 feed.join(self.notify)
                 joined.callback(feed.leave, self.notify)
-            await self._send(_body(_AGAIN))
-            while True:
-                beat = await self._wait()
-                # Sends nothing, but returns only when what was sent before has been taken.
-                await self._send(_body(b""))
-                self._news.clear()
-                if is_gone() or any(feed.is_closed for feed in self._places):
-                    return
-                if events := self._new_events() or beat:
-                    await self._send(_body(events))
+            yield
 
     async def _wait(self) -> bytes:
         """Wait for news; return what is sent in its place where none has come for long."""

@@ -208,7 +208,8 @@ def test_who_does_not_read_is_closed_after_a_while(plant: Plant, serving: Servin
     plant.connected = ConnectionStatus(connected=True, last_reason="x" * 100_000)
     with Viewer(serving.port, buffer_bytes=2048) as stalled:
         wait_until(lambda: serving.hub.viewers == 1, 5, "it looks")
-        wait_until(lambda: serving.hub.viewers == 0, 10, "it is closed")
+        wait_until(lambda: serving.hub.viewers == 0, 10, "nobody looks for it any more")
+        time.sleep(2 * SHORT.stalled_seconds)
         got = 0
         with contextlib.suppress(ConnectionResetError):
             while some := stalled.socket.recv(65536):
@@ -225,6 +226,19 @@ def test_a_viewer_that_was_slow_before_is_not_taken_for_one_that_has_stalled(pla
             time.sleep(SHORT.stalled_seconds / 2)
             plant.connected = ConnectionStatus(connected=True, last_reason=str(number) * 100_000)
             viewer.until("overview", lambda data: "broker" in data)
+
+
+def test_nothing_is_looked_at_for_a_viewer_that_does_not_read(plant: Plant) -> None:
+    """Until it reads again; then it gets what is so by then."""
+    plant.connected = ConnectionStatus(connected=True, last_reason="x" * 100_000)
+    with Serving(plant) as serving, Viewer(serving.port, buffer_bytes=2048) as stalled:
+        wait_until(lambda: serving.hub.viewers == 1, 5, "it looks")
+        wait_until(lambda: serving.hub.viewers == 0, 10, "nobody looks for it any more")
+        plant.ledger.queued = 5
+        found = stalled.until("overview", lambda data: data.get("queue", {}).get("depth") == 5)
+        assert serving.hub.viewers == 1
+
+    assert found
 
 
 class Counter:
