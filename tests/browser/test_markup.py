@@ -28,7 +28,7 @@ MARKUP: Final = "<script>alert('{}')</script><img src=x onerror=alert('{}')>"
 PLACES: Final = {**VIEWS, "Machine": f"#/machines/{quote(MACHINE, safe='')}"}
 
 FOUND: Final = """() => {
-  const own = new Set([...document.querySelectorAll("head script, head link")]);
+  const own = new Set([...document.querySelectorAll("head script, head link, .brand > img")]);
   const strange = [...document.querySelectorAll("script, img, iframe, object, embed, link, base, form[action]")];
   const acts = ({name, value}) => /^on/.test(name) || (name !== "value" && /^\\s*javascript:/i.test(value));
   const handlers = [...document.querySelectorAll("*")].filter(each => [...each.attributes].some(acts));
