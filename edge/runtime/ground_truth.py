@@ -1,7 +1,4 @@
-"""The ground truth file: what really happened in the plant, as JSON lines, for `verify` and for consumers.
-
-What was done to the plant, as its lines have it, is executed again by a later run.
-"""
+"""The ground truth file: what really happened in the plant, as JSON lines, for `verify` and for consumers."""
 
 from __future__ import annotations
 
@@ -18,15 +15,10 @@ import orjson
 
 from edge.background_writer import locked, written_to
 from edge.labels.label import label
-from edge.runtime.reload import PlantLoader
-from edge.runtime.run_options import RunOptions, UsageError
-from edge.settings.loader import Settings
-from edge.timestamps import LAST_SECOND, rfc3339
-from messages import FactoryMessageGenerator, topic_template
-from plant.definition.machine_ids import machine_ids
+from edge.runtime.run_options import UsageError
+from edge.timestamps import rfc3339
+from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
-from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
-from plant.interventions.commands import own_names
 from plant.telemetry import MachineOee, MachineSnapshot, MachineTypeInfo
 from plant.truth.energy import Baseline, EnergySpan, EnergyTotals
 from plant.truth.events import DispatchedOrder, FaultEpisode, FinishedJob, PlacedOrder, StateInterval, TruthEvent
@@ -291,23 +283,3 @@ def _baseline(baseline: Baseline) -> dict[str, object]:
 
 def _given(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def commands_of(options: RunOptions, settings: Settings, config: PlantConfig, start: float) -> CommandLog:
-    """Return the commands of a run that begins at a time, in seconds since 1970; raises UsageError with every error.
-
-    Where machines do not start by themselves, the first commands stop all of them.
-    """
-    loader = PlantLoader(settings, topic_template)
-    stopped = () if settings.auto_start else machine_ids(config)
-    stops = [(round(start * 1000), {"command": "stop", "machine_id": machine_id}) for machine_id in stopped]
-    try:
-        return read_commands(
-            options.commands,
-            (start, LAST_SECOND),
-            lambda content: loader.parse(content, Path("content")),
-            stops,
-            own_names(config),
-        )
-    except CommandFileError as error:
-        raise UsageError(f"--commands: {error}") from None

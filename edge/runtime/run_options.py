@@ -1,14 +1,22 @@
-"""The options of `run` that are not settings of the process: which run, and over which plant time."""
+"""The options of `run` that are not settings of the process: which run, over which plant time, and with which commands."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
+from pathlib import Path
 from typing import Self
 
 from edge.runtime.pacer import Timing
+from edge.runtime.reload import PlantLoader
+from edge.settings.loader import Settings
 from edge.timestamps import FIRST_SECOND, LAST_SECOND
+from messages import topic_template
+from plant.definition.machine_ids import machine_ids
+from plant.definition.plant_config import PlantConfig
+from plant.interventions.command_log import CommandFileError, CommandLog, read_commands
+from plant.interventions.commands import own_names
 
 
 class UsageError(Exception):
@@ -94,3 +102,23 @@ class RunOptions:
         if live_from <= start:
             raise UsageError("--then-live: --start must be in the past, or --duration give the length of the history")
         return Timing(start, live_from=live_from, history_speed=self.speed or inf, follows_wall=follows)
+
+
+def commands_of(options: RunOptions, settings: Settings, config: PlantConfig, start: float) -> CommandLog:
+    """Return the commands of a run that begins at a time, in seconds since 1970; raises UsageError with every error.
+
+    Where machines do not start by themselves, the first commands stop all of them.
+    """
+    loader = PlantLoader(settings, topic_template)
+    stopped = () if settings.auto_start else machine_ids(config)
+    stops = [(round(start * 1000), {"command": "stop", "machine_id": machine_id}) for machine_id in stopped]
+    try:
+        return read_commands(
+            options.commands,
+            (start, LAST_SECOND),
+            lambda content: loader.parse(content, Path("content")),
+            stops,
+            own_names(config),
+        )
+    except CommandFileError as error:
+        raise UsageError(f"--commands: {error}") from None

@@ -20,14 +20,14 @@ from edge.labels.queries import Anomalies, AnomalyQuery
 from edge.lateness import Lateness
 from edge.mqtt.connection import BrokerRefused
 from edge.reported.meter import OeeMeter, Reported
-from edge.runtime.ground_truth import GroundTruth, GroundTruthLost, commands_of
+from edge.runtime.ground_truth import GroundTruth, GroundTruthLost
 from edge.runtime.history import LatePolicy, Progress, Throttle, history_rate
 from edge.runtime.machine_figures import MachineFigures, MachineReader
 from edge.runtime.output import NOBODY, Observer, Output
 from edge.runtime.pacer import Pacer, PacerHooks, Timing
 from edge.runtime.reload import as_config_errors
 from edge.runtime.run_clock import LONG_STEP_SECONDS, RunClock, step_line
-from edge.runtime.run_options import RunOptions
+from edge.runtime.run_options import RunOptions, commands_of
 from edge.runtime.tasks import TaskSupervisor
 from edge.settings.loader import Settings
 from edge.settings.types import CatchUp

@@ -14,9 +14,8 @@ from math import inf
 
 from edge.observability.logs import written_aside
 from edge.observability.tracing.configuration import Tracing, stop_tracing
-from edge.runtime.ground_truth import commands_of
 from edge.runtime.reload import as_config_errors
-from edge.runtime.run_options import RunOptions, UsageError
+from edge.runtime.run_options import RunOptions, UsageError, commands_of
 from edge.runtime.simulator import Simulator
 from edge.settings.loader import Settings
 from edge.workers.channel import receive
