@@ -1,4 +1,4 @@
-"""The options of `run` that are not settings of the process: which run, over which plant time, and with which commands."""
+"""The options of `run` that are not settings: which run, over which plant time, and with which commands."""
 
 from __future__ import annotations
 
