@@ -40,6 +40,32 @@ def done(simulator: Simulator, command: str) -> list[object]:
     return [entry for entry in simulator.journal() if entry.get("command", {}).get("command") == command]
 
 
+def test_a_command_is_for_the_machine_that_the_field_names(control: Page, workshop: Simulator) -> None:
+    """Who types another id and clicks at once does not stop the machine from before; an emptied field keeps it."""
+    box = control.get_by_role("combobox", name="Machine")
+    before = len(done(workshop, "stop"))
+    box.fill("ESS")
+    quick(control, "Stop").click()
+    expect(control.locator(".chosen")).to_contain_text('no machine has the id "ESS"')
+    assert len(done(workshop, "stop")) == before
+
+    box.fill("PRESS-03")
+    box.press("Tab")
+    expect(control.locator(".chosen")).to_contain_text("no faults")
+    assert control.url.endswith("#/control/PRESS-03")
+    box.fill("")
+    box.press("Tab")
+    expect(box).to_have_value("PRESS-03")
+
+
+def test_what_does_not_apply_says_nothing_of_values(open_page: Open, faulty: Simulator) -> None:
+    """A type without set points has no value "now"."""
+    page = open_page(faulty, "/#/control/WELD-01")
+    act = form(page, "Set point")
+    expect(act).to_contain_text("This type has no set points.")
+    expect(act).not_to_contain_text("now")
+
+
 def test_a_machine_is_chosen_by_keyboard_among_suggestions(open_page: Open, workshop: Simulator) -> None:
     """By a part of its id; Escape closes the list, arrows and Enter choose."""
     page = open_page(workshop, "/#/control")

@@ -40,7 +40,7 @@ function mount(root, context, argument) {
   );
 
   function choose(id) {
-    picker.input.value = id;
+    picker.choose(id);
     history.replaceState(null, "", linkTo(id, "control"));
     followed.watch(id);
   }

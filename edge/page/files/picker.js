@@ -7,17 +7,18 @@ const SUGGESTED = 12;
 const PAUSE_MS = 120;
 const STEPS = {ArrowDown: 1, ArrowUp: -1};
 
-/** Return {node, input}. onChosen: called with the id of the machine that somebody has chosen. */
+/** Return {node, choose}. choose(id): shows a machine as the chosen one. onChosen: called with the id of the machine that somebody has chosen. */
 export function machinePicker({api, announce}, onChosen) {
   const id = newId("picker");
   const list = el("ul", {id: `${id}-list`, role: "listbox", "aria-label": "Machines", class: "picker-list", hidden: true});
   const hint = el("span", {class: "hint", id: `${id}-hint`}, "Part of the id; arrow keys and Enter choose.");
   const aria = {"aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id, "aria-describedby": hint.id};
-  const on = {input: later, focus: () => input.select(), keydown, blur: close};
+  const on = {input: later, focus: () => input.select(), keydown, blur: leave};
   const input = el("input", {id, role: "combobox", autocomplete: "off", spellcheck: "false", ...aria, on});
   let turn = 0; // of what is asked for; older answers are dropped
   let timer = 0;
   let active = -1;
+  let chosen = "";
 
   function later() {
     clearTimeout(timer);
@@ -64,9 +65,22 @@ export function machinePicker({api, announce}, onChosen) {
     list.children[place]?.scrollIntoView({block: "nearest"});
   }
 
+  /** What stands in the field is what commands are for: who leaves it has chosen, or keeps the machine from before. */
+  function leave() {
+    const text = input.value.trim();
+    if (document.activeElement === input) return close(); // the whole window was left
+    if (text === "") input.value = chosen;
+    else if (text !== chosen) return take(text);
+    close();
+  }
+
   function take(name) {
     close();
     onChosen(name);
+  }
+
+  function choose(name) {
+    input.value = chosen = name;
   }
 
   function keydown(event) {
@@ -80,5 +94,5 @@ export function machinePicker({api, announce}, onChosen) {
     event.preventDefault();
   }
 
-  return {node: el("div", {class: "field picker"}, el("label", {for: id}, "Machine"), input, list, hint), input};
+  return {node: el("div", {class: "field picker"}, el("label", {for: id}, "Machine"), input, list, hint), choose};
 }
