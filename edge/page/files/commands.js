@@ -37,6 +37,7 @@ const SET_POINT = {
   fields: [
     choice("signal", "Signal", (now) => list(points(now))),
     quantity("value", "Value", ({machine}, {signal}) => {
+      if (signal === "") return "";
       const {set_point: point, unit, limits} = machine.signals[signal] ?? {};
       return `now ${number(point)}${limits ? `, ${number(limits[0])} to ${number(limits[1])}` : ""} ${unitOf(unit)}`;
     }),
@@ -52,7 +53,7 @@ const INJECT = {
   hint: later,
   fields: [
     choice("fault", "Fault", (now) => names(now.type.faults).map((each) => (active(now).includes(each) ? [each, `${each} (active)`, true] : [each]))),
-    quantity("severity", "Severity", () => "0.01 to 5, empty: drawn", true),
+    quantity("severity", "Severity", () => "0.01 to 5, empty: by chance", true),
     seconds("empty: as declared"),
   ],
 };
@@ -122,13 +123,14 @@ export function whyNotPermitted({overview}, api) {
   return isLocal ? null : "Commands are taken from the simulator's own machine, at localhost; HTTP_TOKEN_FILE permits others.";
 }
 
-/** Return an answer or a command in words, `faults jam 2`, without some of its keys. */
+/** Return an answer or a command in words, `faults jam of severity 2`, without some of its keys. */
 export function inWords(content, ...without) {
   const text = (value) => {
     if (value === null) return "as declared";
     if (typeof value === "number") return number(value);
     return typeof value === "object" ? Object.entries(value).map(([name, own]) => `${name} ${text(own)}`).join(", ") || "none" : String(value);
   };
+  const faults = (found) => Object.entries(found).map(([name, severity]) => `${name} of severity ${text(severity)}`).join(", ") || "none";
   const entries = Object.entries(content ?? {}).filter(([name]) => !without.includes(name));
-  return entries.map(([name, value]) => `${words(name)} ${text(value)}`).join(" · ");
+  return entries.map(([name, value]) => `${words(name)} ${name === "faults" && value ? faults(value) : text(value)}`).join(" · ");
 }
