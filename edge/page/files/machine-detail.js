@@ -124,7 +124,7 @@ function signalCard([name, {unit, description}]) {
       chart.update({limits: fine.some((limit) => limit !== null) ? fine : null, setPoint: point});
       chart.add(at, isNumber ? is : null);
       const all = [limits && `limits ${number(limits[0])} to ${number(limits[1])}`, point !== null && `set point ${number(point)}`, ...own.map((each) => `alarm ${each.side} ${number(each.limit)}`)];
-      write(known, all.filter(Boolean).join(" · ") || "no limits");
+      write(known, all.filter(Boolean).map((text) => `${text} ${unitOf(unit)}`.trim()).join(" · ") || "no limits");
     },
   };
 }
