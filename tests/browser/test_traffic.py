@@ -119,7 +119,7 @@ def test_messages_are_filtered_by_topic_category_qos_retain_and_text(traffic: Pa
 
 
 def test_a_wrong_topic_filter_is_named_at_its_field(traffic: Page, watch_of: Callable[[Page], Watch]) -> None:
-    """And no message is shown that it might have meant."""
+    """And no message is shown that it might have meant, nor a rate of none."""
     watch_of(traffic).allowed.add(422)
     field = traffic.get_by_label("Topic filter")
     field.fill("factory/#/press")
@@ -127,6 +127,7 @@ def test_a_wrong_topic_filter_is_named_at_its_field(traffic: Page, watch_of: Cal
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_have_accessible_description(re.compile("# only as its last level"))
     expect(traffic.get_by_text("a filter is wrong")).to_be_visible()
+    expect(traffic.locator(".traffic-state")).to_have_text("No messages are counted.")
     field.fill("factory/#")
     expect(rows(traffic).first).to_be_visible()
     expect(field).not_to_have_attribute("aria-invalid", "true")

@@ -166,6 +166,10 @@ class Traffic {
     texts.forEach((text, place) => write(row.cells[place], text));
   }
 
+  get #isWrong() {
+    return Object.values(this.#wrong).some(({textContent}) => textContent);
+  }
+
   get #zone() {
     return this.live.overview?.process.time_zone;
   }
@@ -252,7 +256,7 @@ class Traffic {
     this.#tellPause();
     const held = this.#pause === null ? "" : `Paused${this.#pause === "reading" ? " while you read" : ""}.${this.#waiting.length === MOST_KEPT ? " The newest 1,000 are kept." : ""} `;
     const isFiltered = Object.keys(this.#filters).length > 0;
-    show(this.state, el("strong", {}, held), this.#rate(isFiltered));
+    show(this.state, el("strong", {}, held), this.#isWrong ? "No messages are counted." : this.#rate(isFiltered));
     this.clearer.disabled = this.#kept.length + this.#waiting.length === 0;
     this.empty.hidden = this.#kept.length > 0;
     write(this.empty, this.#why(isFiltered));
@@ -275,7 +279,7 @@ class Traffic {
     const {overview, status} = this.live;
     if (status !== "live") return "Messages are shown once the simulator is connected.";
     if (overview && !overview.broker.connected) return `The broker is away, so nothing is delivered: ${overview.broker.last_reason}.`;
-    if (Object.values(this.#wrong).some(({textContent}) => textContent)) return "No message is looked for: a filter is wrong.";
+    if (this.#isWrong) return "No message is looked for: a filter is wrong.";
     if (this.#waiting.length > 0) return "Paused. Resume to see what has come.";
     return isFiltered ? "No message that matches has come yet. Reset the filters to see all." : "No message has come yet.";
   }
