@@ -175,7 +175,9 @@ def _ledger(ledger: Node) -> list[Span]:
 
 
 def _oee(oee: Node) -> Iterator[list[Span]]:
-    yield [_label("True OEE"), *_factors(oee.at("truth"))]
+    both = oee.at("truth_meanwhile")  # of the time that `reported` is of, or the two could not be compared
+    is_both = both.is_there and oee.at("reported").at("oee").number is not None
+    yield [_label("True OEE"), *_factors(both if is_both else oee.at("truth"))]
     if oee.at("reported").is_there:
         yield [_label("Reported"), *_factors(oee.at("reported"))]
 

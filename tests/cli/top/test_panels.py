@@ -72,6 +72,20 @@ def test_the_oee_that_is_reported_stands_below_the_true_one() -> None:
     assert found[at + 1] == "Reported 70.0 % = availability 90.0 % × performance 80.0 % × quality 100.0 %"  # noqa: RUF001
 
 
+def test_the_true_oee_is_of_the_time_of_the_reported_one() -> None:
+    """Where messages have reported something; otherwise of the whole run."""
+    meanwhile = {**FIGURES, "oee": 0.6}
+
+    assert any(
+        line.startswith("True OEE 60.0 %")
+        for line in lines(oee={"truth": FIGURES, "truth_meanwhile": meanwhile, "reported": FIGURES})
+    )
+    assert any(
+        line.startswith("True OEE 72.0 %")
+        for line in lines(oee={"truth": FIGURES, "truth_meanwhile": meanwhile, "reported": {"oee": None}})
+    )
+
+
 def test_alarms_are_counted_by_severity() -> None:
     """Beside how many there were."""
     alarms = {"declared": True, "raised": 12, "cleared": 9, "active": {"high": 1, "low": 2, "none": 0}}
