@@ -51,9 +51,7 @@ function themes() {
     const [theme, name] = THEMES[place];
     set(document.documentElement, "data-theme", theme || null);
     const text = `Theme: ${name.toLowerCase()}`;
-    set(button, "aria-label", text);
-    set(button, "title", text);
-    write(byId("theme-name"), name);
+    write(byId("theme-name"), text);
   };
   button.addEventListener("click", () => {
     place = (place + 1) % THEMES.length;
