@@ -86,7 +86,7 @@ function wrong({faults, alarms, at}) {
   const [newest] = faults.list;
   return [
     faults.active === null ? NONE : count(faults.active, "fault"),
-    alarms.declared ? count(ringing, "alarm") : "no alarms declared",
+    alarms.declared ? count(ringing, "alarm") : faults.active === null ? "no faults or alarms declared" : "no alarms declared",
     faults.active || ringing ? "bad" : "",
     newest && `newest: ${newest.machine_id} ${words(newest.fault)}, ${since(newest.since, at)} ago`,
   ];

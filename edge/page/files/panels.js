@@ -66,7 +66,7 @@ export function troubles() {
       rows(newest.map((each) => ({...each, at})));
       box.hidden = newest.length === 0;
       const notes = [
-        texts.length + newest.length === 0 && (active === null ? "The machines of this plant have no faults." : "Nothing is wrong."),
+        texts.length + newest.length === 0 && (active === null ? "This plant declares no faults." : "Nothing is wrong."),
         active > newest.length && `The newest ${newest.length} of ${number(active)} faults.`,
         declared && `Alarms so far: ${number(raised)} raised, ${number(cleared)} cleared.`,
       ];
