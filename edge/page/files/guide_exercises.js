@@ -127,7 +127,7 @@ python app.py pub ${CONTROLLER} --qos 1 \
 python app.py pub --username pump --password-file scenarios/sandbox/pump.password --qos 1 \
   --topic factory/telemetry/pump/flow --message '{"device_id":"pump","value":7.5}'
 `],
-      "To see refusals in the log, end the sandbox by Ctrl-C, start it so, and run `bad-actor` again:",
+      "To see refusals in the log, end the sandbox by Ctrl-C, start it so (the ticks begin anew), and run `bad-actor` again:",
       [raw`make sandbox ARGS="--log-level debug"
 `],
     ],
