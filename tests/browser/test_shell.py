@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,13 @@ from tests.browser.conftest import Open
 from tests.support.browser.simulators import Simulator, simulating
 from tests.support.browser.views import VIEWS, is_live, visit
 from tests.support.browser.watched import Watch
+
+BOXES = """() => {
+  document.getElementById("token-button").hidden = false;
+  const parts = document.querySelectorAll(".brand, #views li, #status-word, .plant-clock, #token-button, #theme");
+  return [...parts].map(each => each.getBoundingClientRect()).map(box => [box.left, box.top, box.right, box.bottom]);
+}"""
+"""Left, top, right and bottom of what is in the header."""
 
 
 def test_a_browser_gets_the_page_and_everybody_else_the_list_of_calls(
@@ -97,6 +105,19 @@ def test_the_theme_is_that_of_the_system_until_the_button_says_otherwise(
     page.reload()
     expect(button).to_have_accessible_name(re.compile("automatic"))
     assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+@pytest.mark.parametrize("width", [375, 768, 900, 1000, 1199, 1200, 1440])
+def test_nothing_of_the_header_covers_another(width: int, open_page: Open, faulty: Simulator) -> None:
+    """Whatever the width, with a zone of a longer name and a field for the token."""
+    page = open_page(faulty, viewport={"width": width, "height": 600})
+    is_live(page)
+    found = page.evaluate(BOXES)
+
+    assert len(found) == 11
+    assert all(0 <= left and right <= width for left, _, right, _ in found)
+    for one, other in combinations(found, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
 def test_all_is_reached_by_the_keyboard_in_order_with_visible_focus(open_page: Open, default_plant: Simulator) -> None:
