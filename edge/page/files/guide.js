@@ -14,7 +14,7 @@ export const view = {
   mount(root, {live, announce}, argument) {
     const exercises = EXERCISES.map((each, place) => exercise(place + 1, each, announce));
     const concepts = CONCEPTS.map(([name, meaning, ...facts]) => tick(facts, [el("span", {class: "badge"}, name), " ", rich(meaning)]));
-    const top = el("div", {class: "stack"}, el("p", {class: "muted"}, "Waiting for what has happened on the wire."));
+    const top = el("div", {class: "stack guide-top"}, el("p", {class: "muted"}, "Waiting for what has happened on the wire."));
     const start = el("div");
     let before = null;
     let place = "";
