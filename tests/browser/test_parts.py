@@ -121,6 +121,18 @@ def test_charts_keep_fifteen_minutes(page: Page) -> None:
     assert legend.startswith(("33 % running", "67 % idle"))
 
 
+def test_why_reported_performance_is_above_100_percent_is_said(page: Page) -> None:
+    """Only while it is."""
+    notes = """() => import("/page/panels.js").then(({oee}) => [4, 0.9].map((performance) => {
+      const {node, update} = oee();
+      const [truth, reported] = [0.8, performance].map((each) => ({oee: 0.5, performance: each}));
+      update({oee: {truth, truth_meanwhile: truth, reported}, process: {time_zone: "UTC"}});
+      return node.textContent.includes("Performance is above 100 % at first");
+    }))"""
+
+    assert page.evaluate(notes) == [True, False]
+
+
 def test_a_state_has_the_colour_of_its_role(page: Page) -> None:
     """Not of a machine type: the state that produces is told by the plant."""
     classes = """() => import("/page/charts.js").then(({stateClass}) => [

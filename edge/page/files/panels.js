@@ -30,6 +30,7 @@ export function oee() {
         truth?.since && `Since ${clock(truth.since, process.time_zone)}, plant time.`,
         !Number.isFinite(truth?.oee) && "Unknown until machines have finished something.",
         reported && "Messages: what a dashboard computes from what was delivered in that time.",
+        reported?.performance > 1 && "Performance is above 100 % at first, as jobs that were begun earlier count as a whole; with time their share gets small.",
       ];
       write(note, texts.filter(Boolean).join(" "));
     },
