@@ -115,7 +115,7 @@ def test_nothing_of_the_header_covers_another(width: int, open_page: Open, fault
     found = page.evaluate(BOXES)
 
     assert len(found) == 11
-    assert all(0 <= left and right <= width for left, _, right, _ in found)
+    assert all(left >= 0 and right <= width for left, _, right, _ in found)
     for one, other in combinations(found, 2):
         assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
