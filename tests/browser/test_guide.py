@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import paho.mqtt.publish
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Open
 from tests.support.browser.simulators import Simulator
 from tests.support.browser.views import is_live
-from tests.support.processes.daemon import ROOT
+from tests.support.browser.watched import watched
+from tests.support.processes.daemon import ROOT, DaemonProcess
+from tests.support.processes.ports import free_port
 
 
 def exercise(page: Page, title: str) -> Locator:
@@ -96,3 +100,17 @@ def test_another_plant_says_how_to_start_the_sandbox(open_page: Open, workshop: 
 
     expect(page.get_by_text(re.compile("this is another plant"))).to_be_visible()
     expect(page.get_by_text("make sandbox").first).to_be_visible()
+
+
+def test_a_dry_run_says_that_it_has_no_broker(browser: Browser, tmp_path: Path) -> None:
+    """Instead of what another broker does not tell; nothing empty stands above the exercises."""
+    shutil.copy(ROOT / "message_structure.yaml", tmp_path)
+    with DaemonProcess("run", "--dry-run", "--http-port", str(free_port()), directory=tmp_path) as daemon:
+        url = daemon.url().replace("127.0.0.1", "localhost")
+        with watched(browser, url) as (page, watch):
+            page.goto(f"{url}/#/guide")
+            expect(page.get_by_text("cannot be seen: this is a dry run, without a broker.")).to_be_visible()
+            panels = [page.locator(each).first for each in ("details.exercise", ".guide section.card")]
+            tops = {each.evaluate("each => each.getBoundingClientRect().top") for each in panels}
+        assert watch.wrong == []
+    assert len(tops) == 1

@@ -19,7 +19,7 @@ Wire = Mapping[str, object]
 """Whether other clients are visible, the broker's addresses, and facts by name: how often, when last, and by whom."""
 
 PATH: Final = "/api/v1/wire"
-_WHY_NOT: Final = "the broker is not the sandbox's own: it does not tell what other clients do"
+_WHY_NOT: Final = "the broker is not the sandbox's own, and tells nobody what its clients do"
 
 
 def add_wire(app: FastAPI, wire: Callable[[], Wire]) -> None:

@@ -27,7 +27,7 @@ export const view = {
       const done = exercises.filter((each) => each.update(facts));
       for (const each of concepts) each.update(facts);
       const here = JSON.stringify([wire.visible, wire.addresses, isSandbox(overview), done.length]);
-      if (here !== place) show(top, wire.visible && progress(done.length), notice(wire, isSandbox(overview)));
+      if (here !== place) show(top, wire.visible && progress(done.length), notice(wire, overview));
       place = here;
       if (before === null) {
         show(start, wire.visible && begin(wire.addresses, port, announce));
@@ -69,14 +69,14 @@ function isSandbox({tiles}) {
   return DEVICES.every((id) => ids.includes(id));
 }
 
-function notice(wire, sandbox) {
+function notice(wire, overview) {
   const run = el("code", {}, "make sandbox");
   if (!wire.visible) {
     return el("div", {class: "notice warn"},
-      el("p", {}, `What other clients do cannot be seen: ${wire.why_not}.`),
+      el("p", {}, `What other clients do cannot be seen: ${overview.process.dry_run ? "this is a dry run, without a broker" : wire.why_not}.`),
       el("p", {}, "To do the exercises, start the sandbox, ", run, ". What this simulator's own connection has done is shown."));
   }
-  return !sandbox && el("div", {class: "notice"},
+  return !isSandbox(overview) && el("div", {class: "notice"},
     el("p", {}, "The exercises name the devices of the sandbox, and this is another plant. To do them as they are, start ", run, "."),
     el("p", {}, "Here, try the same with its own topics, which ", el("a", {href: "#/traffic"}, "Traffic"), " shows. What happens is ticked all the same."));
 }

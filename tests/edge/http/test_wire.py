@@ -41,7 +41,7 @@ def test_it_says_why_nothing_else_is_known() -> None:
         seen = WireSeen.model_validate(client.get(PATH).json())
 
     assert not seen.visible
-    assert seen.why_not == "the broker is not the sandbox's own: it does not tell what other clients do"
+    assert seen.why_not == "the broker is not the sandbox's own, and tells nobody what its clients do"
     assert (seen.addresses.mqtt, seen.addresses.websocket) == (None, None)
     assert {(fact.last, fact.by) for fact in seen.facts.values()} == {(None, "")}
 
