@@ -151,7 +151,8 @@ class MachineReader:
         if is_machine(config, machine_id):
             return MachineFound(None)
         near = near_ids(config, machine_id)
-        advice = suggestion(machine_id, near) if near else "there is none"
+        # Those that are near are not all that there are.
+        advice = suggestion(machine_id, near).replace("known names", "some ids", 1) if near else "there is none"
         return MachineFound(None, f"no machine has the id {quote(machine_id)}; {advice}")
 
     async def _read(self, query: ViewQuery) -> MachinesFound:

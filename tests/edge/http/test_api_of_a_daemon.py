@@ -79,6 +79,7 @@ def test_one_machine_is_shown_with_its_signals(client: httpx.Client) -> None:
     ("path", "status", "detail"),
     [
         ("/machines/PRES-03", 404, 'no machine has the id "PRES-03"; did you mean "PRESS-03"?'),
+        ("/machines/X", 404, 'no machine has the id "X"; some ids: "PRESS-01", "PRESS-02", "PRESS-03", "PRESS-04"'),
         ("/machines?state=runing", 422, "state: no such state; did you mean running?"),
         ("/machines?fault=jamm", 422, "fault: no such fault; did you mean jam?"),
         ("/machines?machine_type=pres", 422, "machine_type: no such machine type; there are press"),
