@@ -132,7 +132,7 @@ def test_mistakes_are_listed_and_marked_at_their_lines(plant: Page, watch_of: Ca
 
 
 def test_a_yaml_is_saved_where_its_file_may_be_written(plant: Page, ours: Simulator) -> None:
-    """The file has what is applied, and what it had is beside it."""
+    """The file has what is applied, and what it had is beside it; the same is not offered once more."""
     before = ours.plant.read_text()
     text = edit(plant, "count: 6", "count: 7")
     plant.get_by_role("checkbox", name="Save it in workshop.yaml, too").check()
@@ -140,6 +140,7 @@ def test_a_yaml_is_saved_where_its_file_may_be_written(plant: Page, ours: Simula
     button(plant, "Apply and save").click()
 
     expect(plant.get_by_text("Saved in workshop.yaml; what it had is in workshop.yaml.bak.")).to_be_visible()
+    expect(button(plant, "Apply and save")).to_be_disabled()
     assert ours.plant.read_text() == text == in_force(ours)
     assert ours.plant.with_name("workshop.yaml.bak").read_text() == before
 

@@ -19,6 +19,7 @@ class Plant {
   #base = null; // the YAML in force
   #baseFound = null; // what the check says of it
   #found = null; // what the check says of `text`: {text, machines, messages_per_second, notes} or {text, error}
+  #saved = null; // what the file has since it was saved from here
   #isChecking = false;
   #isApplying = false;
   #journal;
@@ -208,7 +209,7 @@ kubectl create configmap edgemqttsim -n azure-iot-operations --from-file=${this.
       ? `Plant and file change at once, both or neither. What the file has now is kept as ${this.#file}.bak.`
       : `The plant changes at once, as a whole or not at all. The file stays as it is, and applies again when it changes or is loaded again.${whyNot ? ` It cannot be saved from here: ${whyNot}.` : ""}`);
     write(this.applier, this.#isApplying ? "Applying …" : this.#doesSave ? "Apply and save" : "Apply");
-    this.applier.disabled = !isGood || this.#isApplying || !(this.#isEdited || this.#doesSave);
+    this.applier.disabled = !isGood || this.#isApplying || !(this.#isEdited || (this.#doesSave && this.#saved !== this.editor.text));
     this.undoer.disabled = !this.#isEdited;
     write(this.heading, this.#isEdited ? "YAML, edited" : "YAML in force");
     set(this.results, "aria-busy", this.#isChecking && "true");
@@ -229,6 +230,7 @@ kubectl create configmap edgemqttsim -n azure-iot-operations --from-file=${this.
       }
       const {machines, saved, backup} = await this.#send("PUT", PATH + (this.#doesSave ? "?save=true" : ""), text);
       draft = this.#base = null;
+      this.#saved = saved ? text : null;
       await this.#load();
       this.#say("good", `Applied: ${count(sum(machines), "machine")}.${saved ? ` Saved in ${saved}; what it had is in ${backup}.` : ""}`);
     } catch (error) {
