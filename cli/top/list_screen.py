@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.events import Key
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, OptionList, Static
@@ -127,6 +129,10 @@ class ListScreen(Screen[None]):
         columns = self.app.size.width
         if not self._is_composed or not columns:  # an answer may come before, or after its end
             return
+        with contextlib.suppress(NoMatches):  # or while it ends: its parts go first
+            self._draw(columns)
+
+    def _draw(self, columns: int) -> None:
         self._static("#upper", [*self._banner(columns), *self.upper(columns)])
         shown = arranged(self.entries(), self._sorts[self._sort], self.query_one(Input).value)
         head, lines = self.table(shown, columns - 2)  # for the scroll bar, and a space

@@ -84,6 +84,7 @@ class ReportedOee:
     """The figures of each machine type whose messages report states and jobs, from the messages that are added.
 
     types: how to read them.  plates: by type; those without machines have none.
+    start_ms, end_ms: plant times of the first and the last message that counts; start_ms is None before there is one.
     """
 
     def __init__(self, types: Iterable[MachineTypeInfo], plates: Mapping[str, Nameplate]) -> None:
@@ -91,6 +92,7 @@ class ReportedOee:
         self._sums: dict[str, _Sums] = {}
         self._sums_of: dict[str, _Sums] = {}
         self.start_ms: int | None = None
+        self.end_ms = 0
         for info in types:
             roles = _roles(info)
             if info.kind in plates and any(each.result for each in roles.values()):
@@ -113,6 +115,7 @@ class ReportedOee:
         content, sums = orjson.loads(message.payload), self._sums_of[message.kind]
         if self.start_ms is None:
             self.start_ms = message.time_ms
+        self.end_ms = message.time_ms
         status = _at(content, role.status)
         if isinstance(status, str):
             sums.observe(machine_of(message), message.time_ms, status)

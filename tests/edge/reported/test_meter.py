@@ -39,12 +39,10 @@ class Metered:
         if self._listener is not None:
             self._listener(messages)
 
-    async def read(self) -> Reported:
+    async def read(self) -> Reported | None:
         """What the meter says."""
         await self._figures.refresh()
-        found = await self.meter.read()
-        assert found is not None
-        return found
+        return await self.meter.read()
 
     def _listen(self, listener: Callable[[Sequence[Message]], None] | None) -> None:
         self._listener = listener
@@ -56,6 +54,7 @@ async def looked_at(metered: Metered, minutes: int = 60) -> Reported:
     for _ in range(2 * minutes):
         metered.advance(30)
         found = await metered.read()
+    assert found is not None
     return found
 
 
@@ -81,6 +80,17 @@ def test_the_truth_beside_it_is_of_the_same_time() -> None:
         assert by_messages.oee == pytest.approx(truth.oee, abs=0.05)
 
 
+def test_of_less_than_two_minutes_nothing_is_shown() -> None:
+    """A job counts whole when it is reported, so the first figures would be several hundred per cent."""
+    metered = Metered()
+    asyncio.run(metered.meter.read())
+    for _ in range(3):
+        metered.advance(35)
+        assert asyncio.run(metered.read()) is None
+    metered.advance(35)
+    assert asyncio.run(metered.read()) is not None
+
+
 def test_it_ends_a_minute_after_the_last_question() -> None:
     """Who has left a page is not read for for ever; who comes back begins anew."""
     metered = Metered()
@@ -90,7 +100,7 @@ def test_it_ends_a_minute_after_the_last_question() -> None:
     metered.advance(2)
     assert not metered.is_read()
     metered.advance(60)
-    found = asyncio.run(looked_at(metered, minutes=1))
+    found = asyncio.run(looked_at(metered, minutes=4))
     assert found.start_ms >= (START + 121) * 1000
 
 
