@@ -107,8 +107,8 @@ def test_with_another_configuration_it_begins_again() -> None:
 
 def test_parts_of_a_plant_add_up_to_the_whole() -> None:
     """Each worker reads the messages of its own machines."""
-    whole = asyncio.run(looked_at(Metered(), minutes=10))
-    parts = [asyncio.run(looked_at(Metered((number, 2)), minutes=10)) for number in (1, 2)]
+    whole = asyncio.run(looked_at(Metered(), minutes=30))
+    parts = [asyncio.run(looked_at(Metered((number, 2)), minutes=30)) for number in (1, 2)]
     together = merged(parts)
     assert together is not None
     assert {each.kind: (each.machines, each.results) for each in together.by_messages} == {
