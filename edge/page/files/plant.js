@@ -228,7 +228,7 @@ kubectl create configmap edgemqttsim -n azure-iot-operations --from-file=${this.
         return;
       }
       const {machines, saved, backup} = await this.#send("PUT", PATH + (this.#doesSave ? "?save=true" : ""), text);
-      draft = this.#base = null;
+      this.#base = text; // what was typed meanwhile is an edit of it
       await this.#load();
       this.#say("good", `Applied: ${count(sum(machines), "machine")}.${saved ? ` Saved in ${saved}; what it had is in ${backup}.` : ""}`);
     } catch (error) {
