@@ -121,6 +121,26 @@ def test_charts_keep_fifteen_minutes(page: Page) -> None:
     assert legend.startswith(("33 % running", "67 % idle"))
 
 
+def test_charts_begin_again_where_time_goes_back(page: Page) -> None:
+    """A simulator that is started again may begin at an earlier time than the one before it had reached."""
+    drawn = """() => import("/page/charts.js").then(async ({lineChart, stateBar}) => {
+      const chart = lineChart({label: "power", unit: "kW"});
+      const states = stateBar({label: "States", producing: "running"});
+      for (const [second, value, state] of [[600, 9, "idle"], [601, 9, "idle"], [0, 1, "running"], [1, 2, "running"]]) {
+        chart.add(second * 1000, value);
+        states.add(second * 1000, state);
+      }
+      document.body.append(chart.node, states.node);
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+      return [chart.node.textContent, states.node.querySelector(".legend").textContent];
+    })"""
+
+    text, legend = page.evaluate(drawn)
+
+    assert "power: 2 kW, from 1 to 2" in text
+    assert legend == "100 % running"
+
+
 def test_a_state_has_the_colour_of_its_role(page: Page) -> None:
     """Not of a machine type: the state that produces is told by the plant."""
     classes = """() => import("/page/charts.js").then(({stateClass}) => [
