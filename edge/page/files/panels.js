@@ -5,6 +5,7 @@ import {el, els, keyed, set, write} from "./dom.js";
 import {clock, count, number, percent, seconds, since, words} from "./format.js";
 
 const FACTORS = {oee: "OEE", availability: "Availability", performance: "Performance", quality: "Quality"};
+const OTHER_TIME_SECONDS = 60;
 const ACCOUNTS = [
   ["Acknowledged", "state-producing", (ledger) => ledger.messages_sent],
   ["In flight", "state-flying", (ledger) => ledger.in_flight],
@@ -188,19 +189,26 @@ export function run() {
   return {
     node: card("Run", list.node),
     keys: ["process", "clock"],
-    update({process, clock: {ahead_seconds: ahead = 0}}) {
+    update({process, at, wall, clock: {ahead_seconds: ahead = 0}}) {
       list.update({
         Version: process.version,
         Plant: process.plant_file ?? "the default plant",
         Seed: process.seed,
         "Running for": seconds(Math.round(process.uptime_seconds)),
-        "Plant clock": process.speed !== 1 ? (process.speed === null ? "as fast as it can" : `${number(process.speed)} times as fast`) : Math.abs(ahead) < 0.5 ? "with the wall clock" : `${seconds(Math.abs(ahead))} ${ahead > 0 ? "ahead" : "behind"}`,
+        "Plant clock": pace(process.speed, ahead, (Date.parse(at) - Date.parse(wall)) / 1000),
         Shard: process.shard,
         Workers: process.workers > 1 && number(process.workers),
         Changes: process.changes === "token" ? "with a token" : "from this machine",
       });
     },
   };
+}
+
+/** Return how fast the plant's clock goes, and where it is. ahead: of the clock that it follows.  apart: of the clock now. */
+function pace(speed, ahead, apart) {
+  if (speed !== 1) return speed === null ? "as fast as it can" : `${number(speed)} times as fast`;
+  const by = Math.abs(apart) > OTHER_TIME_SECONDS ? apart : ahead; // a time of its own, by --start, follows no clock
+  return Math.abs(by) < 0.5 ? "with the wall clock" : `${seconds(Math.abs(by))} ${by > 0 ? "ahead" : "behind"}`;
 }
 
 function card(title, ...children) {
