@@ -232,7 +232,7 @@ kubectl create configmap edgemqttsim -n azure-iot-operations --from-file=${this.
       await this.#load();
       this.#say("good", `Applied: ${count(sum(machines), "machine")}.${saved ? ` Saved in ${saved}; what it had is in ${backup}.` : ""}`);
     } catch (error) {
-      this.#say("bad", `Not applied: ${error.message}`);
+      this.#say("bad", / it is applied$/.test(error.message) ? error.message : `Not applied: ${error.message}`);
     } finally {
       this.#isApplying = false;
       this.#tell();
