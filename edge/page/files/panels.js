@@ -2,7 +2,7 @@
 
 import {bar, segments} from "./charts.js";
 import {el, els, keyed, set, write} from "./dom.js";
-import {clock, count, number, percent, seconds, since, words} from "./format.js";
+import {clock, count, day, number, percent, seconds, since, words} from "./format.js";
 
 const FACTORS = {oee: "OEE", availability: "Availability", performance: "Performance", quality: "Quality"};
 const OTHER_TIME_SECONDS = 60;
@@ -22,19 +22,24 @@ export function oee() {
   return {
     node: card("OEE", el("table", {class: "data factors"}, el("thead", {}, el("tr", {}, head)), body), note),
     keys: ["oee"],
-    update({oee: {truth: whole, truth_meanwhile, reported: read}, process}) {
+    update({oee: {truth: whole, truth_meanwhile, reported: read}, process, at}) {
       const reported = Number.isFinite(read?.oee) ? read : null;
       const truth = reported ? truth_meanwhile : whole; // of the same time, or the two could not be compared
       head[3].hidden = !reported;
       rows(Object.keys(FACTORS).map((name) => [name, truth?.[name], reported && percent(reported[name])]));
       const texts = [
-        truth?.since && `Since ${clock(truth.since, process.time_zone)}, plant time.`,
+        truth?.since && `Since ${begin(truth.since, at, process.time_zone)}, plant time.`,
         !Number.isFinite(truth?.oee) && "Unknown until machines have finished something.",
         reported && "Messages: what a dashboard computes from what was delivered in that time.",
       ];
       write(note, texts.filter(Boolean).join(" "));
     },
   };
+}
+
+/** Return when something began: the time, and the day where that may be another one. */
+function begin(iso, at, zone) {
+  return day(iso, zone) === day(at, zone) ? clock(iso, zone) : `${day(iso, zone)}, ${clock(iso, zone)}`;
 }
 
 function factor([name]) {
