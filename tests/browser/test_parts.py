@@ -141,6 +141,29 @@ def test_charts_begin_again_where_time_goes_back(page: Page) -> None:
     assert legend == "100 % running"
 
 
+def test_the_journal_begins_again_with_another_run(page: Page) -> None:
+    """A simulator that is started again counts its commands from one again."""
+    shown = """() => import("/page/journal.js").then(async ({journalTable}) => {
+      const command = {command: "stop"};
+      const entry = (number, by) => ({number, by, command, time: "2026-01-05T08:00:00Z", answer: {}});
+      let kept = [entry(7, "the first run")];
+      const live = {overview: {journal: kept, process: {uptime_seconds: 500}}};
+      const {node, update} = journalTable({live, api: {get: async () => ({entries: kept})}});
+      await new Promise((resolve) => setTimeout(resolve));
+      update();
+      kept = [entry(1, "the second run")];
+      live.overview = {journal: kept, process: {uptime_seconds: 3}};
+      update();
+      await new Promise((resolve) => setTimeout(resolve));
+      return node.querySelector("tbody").textContent;
+    })"""
+
+    text = page.evaluate(shown)
+
+    assert "the second run" in text
+    assert "the first run" not in text
+
+
 def test_a_state_has_the_colour_of_its_role(page: Page) -> None:
     """Not of a machine type: the state that produces is told by the plant."""
     classes = """() => import("/page/charts.js").then(({stateClass}) => [

@@ -167,7 +167,7 @@ function token({token_expiry: expiry, token_renewals: renewals}, wall) {
 export function journal() {
   const list = el("ol", {class: "rows"});
   const none = el("p", {class: "muted"}, "No command has been given yet. ", el("a", {href: "#/control"}, "The command centre"), " gives them.");
-  const rows = keyed(list, command, ([entry]) => entry.number);
+  const rows = keyed(list, command, ([entry]) => `${entry.number} ${entry.time}`); // each run counts from one
   return {
     node: card("Last commands", list, none),
     keys: ["journal"],
