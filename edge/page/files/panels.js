@@ -133,7 +133,7 @@ export function broker() {
   return {
     node: card("Broker", state, list.node),
     keys: ["broker", "wall"],
-    update({broker: found, wall, process}) {
+    update({broker: found, wall, process, machines}) {
       list.node.hidden = process.dry_run;
       if (process.dry_run) {
         set(state, "class", "muted");
@@ -148,7 +148,7 @@ export function broker() {
         Protocol: `MQTT ${found.version}, ${found.tls ? "TLS" : "without TLS"}`,
         Login: found.auth === "NONE" ? "none" : found.auth,
         Token: token(found, wall),
-        Connections: devices ? `${number(devices.up)} of ${number(devices.wanted)}, one a machine` : found.clients === 1 ? "one for all machines" : `${number(found.clients)} for all machines`,
+        Connections: devices ? `${number(devices.up)} of ${number(devices.wanted)}, one a machine${devices.wanted > machines ? ", one of the plant" : ""}` : found.clients === 1 ? "one for all machines" : `${number(found.clients)} for all machines`,
         Reconnects: number(Math.max(0, found.connects - found.clients)),
         "Last acknowledgement": Number.isFinite(age) ? (age < 1.5 ? "in the last second" : `${seconds(Math.round(age))} ago`) : "none yet",
         Commands: commands && (commands.subscribed ? `subscribed to ${commands.topics}` : (commands.why_not ?? "not subscribed")),
