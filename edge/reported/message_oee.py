@@ -1,9 +1,11 @@
 """OEE as a consumer of the messages computes it, to be held against the ground truth.
 
 Nothing but the messages is read, and what is on the nameplate of a machine: its ideal cycle, its producing state, its
-planned stops. A state holds until the next message of the machine reports another one, and a job counts whole, with its
-ideal cycle, in the message that reports it. So the figures are those of a dashboard (docs/oee.md), with its errors: a
-change of state is seen up to a period late, and a message that is not delivered is missing.
+planned stops. A state holds until the next message of the machine reports another one. Performance is that of whole
+jobs, each from the result before it to its own: one that had begun before the first message would count with its whole
+ideal cycle and little of its time, which is several hundred per cent. So the figures are those of a dashboard
+(docs/oee.md), with its errors: a change of state is seen up to a period late, and a message that is not delivered is
+missing.
 """
 
 from __future__ import annotations
@@ -42,7 +44,11 @@ class Nameplate(NamedTuple):
 
 
 class _Sums:
-    """What the messages of a type add up to. latest: time and state of each machine's last message."""
+    """What the messages of a type add up to.
+
+    latest: time and state of each machine's last message.  whole_ms, whole_ideal_seconds: how long whole jobs were
+    worked on, and how long they take at the ideal speed.
+    """
 
     def __init__(self, info: MachineTypeInfo, plate: Nameplate) -> None:
         self.plate = plate
@@ -50,22 +56,29 @@ class _Sums:
         self.latest: dict[str, tuple[int, str]] = {}
         self.milliseconds: Counter[str] = Counter()
         self.results: Counter[str] = Counter()
-        self.ideal_seconds = 0.0
+        self.whole_ms, self.whole_ideal_seconds = 0, 0.0
+        self._in_work_ms: dict[str, int] = {}
 
     def observe(self, machine_id: str, time_ms: int, status: str) -> None:
         """Count the time up to this message in the state of the one before."""
         before = self.latest.get(machine_id)
         if before is not None and time_ms >= before[0]:
             self.milliseconds[before[1]] += time_ms - before[0]
+            if before[1] == self.plate.producing and machine_id in self._in_work_ms:
+                self._in_work_ms[machine_id] += time_ms - before[0]
         self.latest[machine_id] = time_ms, status
 
-    def finish(self, job_kind: str | None, result: str) -> None:
-        """Count a finished job."""
+    def finish(self, machine_id: str, job_kind: str | None, result: str) -> None:
+        """Count a finished job; how long the first one of a machine took is not known."""
         self.results[result] += 1
-        self.ideal_seconds += self.plate.ideal_of_kind.get(job_kind or "", self.plate.ideal_seconds)
+        took_ms = self._in_work_ms.get(machine_id)
+        self._in_work_ms[machine_id] = 0
+        if took_ms is not None:
+            self.whole_ms += took_ms
+            self.whole_ideal_seconds += self.plate.ideal_of_kind.get(job_kind or "", self.plate.ideal_seconds)
 
     def figures(self, kind: str) -> KindOee:
-        """Return the sums as figures of a type."""
+        """Return the sums as figures of a type; what is not finished yet counts at the speed of whole jobs."""
         plate = self.plate
         seconds = {state: count / 1000 for state, count in self.milliseconds.items()}
         return KindOee(
@@ -74,7 +87,7 @@ class _Sums:
             planned_seconds=sum(each for state, each in seconds.items() if state not in self._planned_stops),
             producing_seconds=seconds.get(plate.producing, 0.0),
             stopped_seconds={state: each for state, each in seconds.items() if state != plate.producing},
-            ideal_seconds=self.ideal_seconds,
+            ideal_seconds=self.whole_ideal_seconds / self.whole_ms * self.milliseconds[plate.producing],
             results=dict(self.results),
             good=sum(count for result, count in self.results.items() if result in self._good),
         )
@@ -84,7 +97,7 @@ class ReportedOee:
     """The figures of each machine type whose messages report states and jobs, from the messages that are added.
 
     types: how to read them.  plates: by type; those without machines have none.
-    start_ms, end_ms: plant times of the first and the last message that counts; start_ms is None before there is one.
+    start_ms: plant time of the first message that counts; None before there is one.
     """
 
     def __init__(self, types: Iterable[MachineTypeInfo], plates: Mapping[str, Nameplate]) -> None:
@@ -92,7 +105,6 @@ class ReportedOee:
         self._sums: dict[str, _Sums] = {}
         self._sums_of: dict[str, _Sums] = {}
         self.start_ms: int | None = None
-        self.end_ms = 0
         for info in types:
             roles = _roles(info)
             if info.kind in plates and any(each.result for each in roles.values()):
@@ -108,21 +120,20 @@ class ReportedOee:
                 self._add(message, role)
 
     def figures(self) -> list[KindOee]:
-        """Return the figures of each type of which there are messages."""
-        return [sums.figures(kind) for kind, sums in self._sums.items() if sums.latest]
+        """Return the figures of each type of which a whole job was seen."""
+        return [sums.figures(kind) for kind, sums in self._sums.items() if sums.whole_ms]
 
     def _add(self, message: Message, role: _Role) -> None:
         content, sums = orjson.loads(message.payload), self._sums_of[message.kind]
         if self.start_ms is None:
             self.start_ms = message.time_ms
-        self.end_ms = message.time_ms
         status = _at(content, role.status)
         if isinstance(status, str):
             sums.observe(machine_of(message), message.time_ms, status)
         result = _at(content, role.result)
         if result is not None:
             job_kind = _at(content, role.job_kind)
-            sums.finish(job_kind if isinstance(job_kind, str) else None, str(result))
+            sums.finish(machine_of(message), job_kind if isinstance(job_kind, str) else None, str(result))
 
 
 def _at(content: object, places: Places | None) -> object:

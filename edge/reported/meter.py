@@ -14,8 +14,6 @@ from edge.status import OeeFigures, OeeQuery
 from plant.telemetry import KindOee, MachineFilter, Message
 
 _KEPT_SECONDS: Final = 60.0
-_LEAST_MS: Final = 120_000
-"""Of plant time. A job counts whole when it is reported: of less time, that would be several hundred per cent."""
 
 Listen = Callable[[Callable[[Sequence[Message]], None] | None], None]
 """Has somebody take what is delivered from now on; None: nobody any more."""
@@ -57,18 +55,17 @@ class OeeMeter:
         self._until = float("-inf")
 
     async def read(self) -> Reported | None:
-        """Return the sums since it began; None where the messages that count are of less than two minutes."""
+        """Return the sums since it began; None where no message has come yet that counts."""
         is_new = self._until < self._clock() or self._config_read is not self._config()
         self._until = self._clock() + _KEPT_SECONDS
         if is_new:
             await self._begin()
-        start_ms = self._messages.start_ms
-        if start_ms is None or self._messages.end_ms < start_ms + _LEAST_MS:
+        if self._messages.start_ms is None:
             return None
         by_messages = self._messages.figures()
         counted = {each.kind for each in by_messages}
         truth = [since(each, self._at_start.get(each.kind)) for each in self._kinds() if each.kind in counted]
-        return Reported(start_ms, by_messages, truth)
+        return Reported(self._messages.start_ms, by_messages, truth)
 
     async def _begin(self) -> None:
         self._config_read = self._config()

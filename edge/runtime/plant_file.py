@@ -133,7 +133,8 @@ def _is_mount(path: Path) -> bool:
 class Replacement:
     """Other content for a file, written beside it, until it takes the file's place or is discarded.
 
-    It has the mode of the file and, where that is permitted, its owner. What the file had is kept as `NAME.bak`.
+    It has the mode of the file and, where that is permitted, its owner. What the file had is kept as `NAME.bak`, and
+    written before as well: a full disk then prevents the beginning, and not the end.
     All of it may block: to be called outside the event loop.
     known: the digest of what the file has to have; raises NotSaved where it has something else, or cannot be replaced.
     """
@@ -144,23 +145,28 @@ class Replacement:
             raise NotSaved(why_not)
         self._path, self._known = path.resolve(), known
         self.backup = self._path.with_name(f"{self._path.name}.bak")
-        self._require_known()
-        self._new = self._written(content)
+        if self.backup.is_dir():
+            raise NotSaved(f"{self.backup.name} beside it, which is to have what it had, is a folder")
+        self._old = self._written(self._require_known())
+        try:
+            self._new = self._written(content)
+        except NotSaved:
+            self._old.unlink(missing_ok=True)
+            raise
 
     def commit(self) -> None:
         """Put the content in the file's place; raises NotSaved where the file has changed meanwhile, or cannot be."""
-        old = self._written(self._require_known())
+        self._require_known()
         try:
-            old.replace(self.backup)
+            self._old.replace(self.backup)
             self._new.replace(self._path)
             _sync(self._path.parent)
         except OSError as error:
             raise NotSaved(error.strerror or str(error)) from error
-        finally:
-            old.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove the content, unless it has taken the file's place."""
+        """Remove what was written, unless it has taken its place."""
+        self._old.unlink(missing_ok=True)
         self._new.unlink(missing_ok=True)
 
     def _require_known(self) -> bytes:
@@ -226,7 +232,11 @@ class PlantFile:
                 await asyncio.wait({reading})
         except TimeoutError:
             raise OSError(errno.EIO, "no answer in time", str(self._path)) from None
-        content, self.why_not_writable = reading.result()
+        try:
+            content, self.why_not_writable = reading.result()
+        except OSError as error:
+            self.why_not_writable = f"it {unreadable(error)}"
+            raise
         return content
 
     def _look(self) -> tuple[bytes, str | None]:

@@ -277,3 +277,17 @@ def test_a_types_own_commands_have_buttons(open_page: Open, sandbox: Simulator) 
     expect(page.locator(".chosen")).to_contain_text("maintenance")
     quick(page, "Start").click()
     expect(page.locator(".quick")).to_contain_text("state running")
+
+
+def test_the_rate_in_force_is_shown_as_the_command_takes_it(control: Page) -> None:
+    """In plant time and of the whole plant, also where the process is a part of it and time goes faster."""
+    shown = """() => import("/page/commands.js").then(({PLANT_ACTIONS: [{fields: [{hint}]}]}) => [
+      [3.6, 1, null], [216, 60, null], [1.2, 1, "2/3"], [null, null, null],
+    ].map(([asked, speed, shard]) => hint({overview: {rate: {asked}, process: {speed, shard}}})))"""
+
+    assert control.evaluate(shown) == [
+        "now 3.60, empty: as declared",
+        "now 3.60 a second of plant time, empty: as declared",
+        "now 3.60, empty: as declared",
+        "now \N{EN DASH} a second of plant time, empty: as declared",
+    ]

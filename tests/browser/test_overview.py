@@ -176,6 +176,16 @@ def test_what_would_make_the_run_again_is_shown(overview: Page) -> None:
     expect(run).to_contain_text(re.compile(r"Plantworkshop\.yaml.*Seed7.*Running for\d+"))
 
 
+def test_a_plant_in_another_time_is_not_said_to_be_with_the_wall_clock(open_page: Open, tmp_path: Path) -> None:
+    """It began where --start has it, a second before midnight, and goes as fast as the wall clock."""
+    with simulating(tmp_path, "--start", "2020-01-01T23:59:59Z") as simulator:
+        page = open_page(simulator)
+        is_live(page)
+        expect(card(page, "Run")).to_contain_text(re.compile(r"Plant clock\d[\d,]* d( \d+ h)? behind"))
+        expect(card(page, "OEE")).to_contain_text("Since Wed, 1 Jan 2020, 23:59:59, plant time.")
+        page.close()
+
+
 def test_a_broker_that_is_away_is_said_in_words(open_page: Open, tmp_path: Path) -> None:
     """In the header, in the panel of the broker; and what waits is in the queue."""
     with simulating(

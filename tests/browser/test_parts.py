@@ -121,16 +121,47 @@ def test_charts_keep_fifteen_minutes(page: Page) -> None:
     assert legend.startswith(("33 % running", "67 % idle"))
 
 
-def test_why_reported_performance_is_above_100_percent_is_said(page: Page) -> None:
-    """Only while it is."""
-    notes = """() => import("/page/panels.js").then(({oee}) => [4, 0.9].map((performance) => {
-      const {node, update} = oee();
-      const [truth, reported] = [0.8, performance].map((each) => ({oee: 0.5, performance: each}));
-      update({oee: {truth, truth_meanwhile: truth, reported}, process: {time_zone: "UTC"}});
-      return node.textContent.includes("Performance is above 100 % at first");
-    }))"""
+def test_charts_begin_again_where_time_goes_back(page: Page) -> None:
+    """A simulator that is started again may begin at an earlier time than the one before it had reached."""
+    drawn = """() => import("/page/charts.js").then(async ({lineChart, stateBar}) => {
+      const chart = lineChart({label: "power", unit: "kW"});
+      const states = stateBar({label: "States", producing: "running"});
+      for (const [second, value, state] of [[600, 9, "idle"], [601, 9, "idle"], [0, 1, "running"], [1, 2, "running"]]) {
+        chart.add(second * 1000, value);
+        states.add(second * 1000, state);
+      }
+      document.body.append(chart.node, states.node);
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+      return [chart.node.textContent, states.node.querySelector(".legend").textContent];
+    })"""
 
-    assert page.evaluate(notes) == [True, False]
+    text, legend = page.evaluate(drawn)
+
+    assert "power: 2 kW, from 1 to 2" in text
+    assert legend == "100 % running"
+
+
+def test_the_journal_begins_again_with_another_run(page: Page) -> None:
+    """A simulator that is started again counts its commands from one again."""
+    shown = """() => import("/page/journal.js").then(async ({journalTable}) => {
+      const command = {command: "stop"};
+      const entry = (number, by) => ({number, by, command, time: "2026-01-05T08:00:00Z", answer: {}});
+      let kept = [entry(7, "the first run")];
+      const live = {overview: {journal: kept, process: {uptime_seconds: 500}}};
+      const {node, update} = journalTable({live, api: {get: async () => ({entries: kept})}});
+      await new Promise((resolve) => setTimeout(resolve));
+      update();
+      kept = [entry(1, "the second run")];
+      live.overview = {journal: kept, process: {uptime_seconds: 3}};
+      update();
+      await new Promise((resolve) => setTimeout(resolve));
+      return node.querySelector("tbody").textContent;
+    })"""
+
+    text = page.evaluate(shown)
+
+    assert "the second run" in text
+    assert "the first run" not in text
 
 
 def test_a_state_has_the_colour_of_its_role(page: Page) -> None:

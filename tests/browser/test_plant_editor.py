@@ -102,6 +102,21 @@ def test_an_edit_is_compared_before_it_is_applied(plant: Page, ours: Simulator) 
     expect(button(plant, "Apply")).to_be_disabled()
 
 
+def test_what_is_typed_while_an_edit_is_applied_is_kept(plant: Page, ours: Simulator) -> None:
+    """It is compared with what is in force from then on."""
+    plant.route(f"**{API}", lambda route: (plant.wait_for_timeout(1500), route.continue_())[-1])
+    edit(plant, "count: 6", "count: 9")
+    expect(plant.get_by_text("✓ Valid")).to_be_visible(timeout=CHECKED)
+    expect(button(plant, "Apply")).to_be_enabled(timeout=CHECKED)
+    button(plant, "Apply").click()
+    expect(button(plant, "Applying …")).to_be_visible()
+    text = edit(plant, "count: 9", "count: 8")
+
+    expect(plant.get_by_text("Applied: 11 machines.")).to_be_visible()
+    expect(editor(plant)).to_have_value(text)
+    expect(plant.get_by_role("region", name="Difference")).to_contain_text("-    count: 9\n+    count: 8\n")
+
+
 def test_mistakes_are_listed_and_marked_at_their_lines(plant: Page, watch_of: Callable[[Page], Watch]) -> None:
     """With path and rule; a click goes to the line. Nothing that is wrong can be applied."""
     watch_of(plant).allowed.add(422)

@@ -63,6 +63,26 @@ def test_going_to_and_fro_leaves_nothing_behind(open_page: Open, default_plant: 
     assert page.locator("main > *").count() == 1
 
 
+def test_a_link_leads_to_its_view_also_from_what_was_chosen_in_it(open_page: Open, default_plant: Simulator) -> None:
+    """A filter and a machine that were chosen changed the address, and the view is another one without them."""
+    page = open_page(default_plant, "/#/machines")
+    is_live(page)
+    page.get_by_role("searchbox", name="Part of the id").fill("CNC")
+    expect(page).to_have_url(re.compile("text=CNC"))
+    visit(page, "Machines")
+    expect(page.get_by_role("searchbox", name="Part of the id")).to_have_value("")
+
+    visit(page, "Control")
+    picker = page.get_by_role("combobox", name="Machine")
+    picker.fill("CNC-03")
+    picker.press("Enter")
+    expect(page).to_have_url(re.compile("CNC-03"))
+    visit(page, "Control")
+    expect(picker).to_have_value("")
+    page.go_back()
+    expect(picker).to_have_value("CNC-03")
+
+
 def test_a_view_that_there_is_not_says_so(open_page: Open, default_plant: Simulator) -> None:
     """With the way to the overview."""
     page = open_page(default_plant, "/#/nothing")

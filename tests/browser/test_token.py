@@ -67,6 +67,22 @@ def test_a_change_asks_for_the_token_and_is_then_made(
     assert len(done) == 1
 
 
+def test_a_token_that_cannot_be_sent_is_refused_at_the_field(
+    open_page: Open, watch_of: Callable[[Page], Watch], guarded: Simulator
+) -> None:
+    """As it was copied with a mark beside it perhaps: no header has such a character."""
+    page = open_page(guarded)
+    watch_of(page).allowed.add(401)
+    is_live(page)
+    page.evaluate(STOP)
+    use(page, f"{TOKEN}\N{CHECK MARK}")
+    expect(page.get_by_text("This has a character that no token has.")).to_be_visible()
+    use(page, TOKEN)
+    soon(page, lambda: page.evaluate("window.answer !== null"), "the command is answered")
+
+    assert page.evaluate("window.answer.state") == "stopped"
+
+
 def test_the_token_is_kept_in_memory_only(
     open_page: Open, watch_of: Callable[[Page], Watch], guarded: Simulator
 ) -> None:

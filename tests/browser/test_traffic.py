@@ -133,6 +133,22 @@ def test_a_wrong_topic_filter_is_named_at_its_field(traffic: Page, watch_of: Cal
     expect(field).not_to_have_attribute("aria-invalid", "true")
 
 
+def test_where_others_look_for_too_much_it_waits_and_stays_connected(
+    open_page: Open, workshop: Simulator, watch_of: Callable[[Page], Watch]
+) -> None:
+    """The simulator follows so many questions at a time; the rest of the page is live meanwhile."""
+    page = open_page(workshop)
+    watch_of(page).allowed.add(503)
+    is_live(page)
+    busy = {"title": "Service Unavailable", "status": 503, "detail": "too many callers wait"}
+    page.route("**/api/v1/stream?*", lambda route: route.fulfill(status=503, json=busy), times=1)
+    visit(page, "Traffic")
+
+    expect(page.get_by_text("Others look for so many messages")).to_be_visible()
+    expect(page.locator("#status-word")).to_have_text("Delivering")
+    expect(rows(page).first).to_be_visible(timeout=_SECONDS * 1000)
+
+
 def test_filters_may_come_with_the_address(open_page: Open, workshop: Simulator) -> None:
     """So that a selection can be sent to somebody."""
     page = shown(open_page(workshop, "/#/traffic?topic=factory/belts&qos=0"))

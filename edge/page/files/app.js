@@ -15,7 +15,7 @@ const VIEWS = [
 ];
 const main = document.getElementById("main");
 const live = new Live();
-let hash = null;
+let turn = 0;
 let cleanup = null;
 
 /** Have a screen reader say a text, also twice the same. */
@@ -44,10 +44,8 @@ function decoded(text) {
 }
 
 async function go() {
-  if (location.hash === hash) return;
-  const isFirst = hash === null;
-  const {path, argument, query} = route((hash = location.hash));
-  const here = hash;
+  const mine = (turn += 1);
+  const {path, argument, query} = route(location.hash);
   const entry = VIEWS.find((each) => each.path === path);
   leave();
   for (const link of document.querySelectorAll("#views a")) {
@@ -58,17 +56,17 @@ async function go() {
   try {
     if (!entry) throw new Error("There is no such view.");
     const {view} = await import(entry.file);
-    if (here !== hash) return;
+    if (mine !== turn) return;
     cleanup = view.mount(root, {live, api, navigate, announce, query}, argument);
   } catch (error) {
-    if (here !== hash) return;
+    if (mine !== turn) return;
     const again = el("button", {type: "button", on: {click: () => location.reload()}}, "Load the page again");
     const more = entry ? again : el("a", {href: "#/"}, "To the overview");
     show(root, el("div", {class: "notice bad", role: "alert"}, el("p", {}, entry ? `${entry.title} cannot be shown: ${error.message}` : error.message), el("p", {}, more)));
   }
   const heading = headed(root, entry?.title ?? "Not found");
   document.title = `${heading.textContent} – edgemqttsim`;
-  if (!isFirst) heading.focus();
+  if (mine > 1) heading.focus();
 }
 
 function leave() {

@@ -73,7 +73,9 @@ export function lineChart({label, unit, limits, setPoint}) {
   return {
     node: el("div", {class: "chart"}, canvas("0 0 600 120", {"aria-hidden": "true"}, band, wanted, line), top, bottom, from, to, summary),
     add(timeMs, value) {
-      if (timeMs <= points.at(-1)?.[0]) return;
+      const newest = points.at(-1)?.[0];
+      if (timeMs === newest) return;
+      if (timeMs < newest) points.length = 0; // another run, which began at an earlier time
       points.push([timeMs, value]);
       points.splice(0, points.findIndex(([at]) => at >= timeMs - KEPT_MS));
       draw();
@@ -107,9 +109,9 @@ export function stateBar({label, producing}) {
     node: el("div", {class: "state-bar", role: "group", "aria-label": label}, drawn, el("div", {class: "row between muted small"}, from, "now"), shares.node),
     add(timeMs, state) {
       const last = spans.at(-1);
-      if (timeMs < last?.end) return;
-      if (last) last.end = timeMs;
-      if (last?.state !== state) spans.push({state, start: timeMs, end: timeMs});
+      if (timeMs < last?.end) spans.length = 0; // as above
+      else if (last) last.end = timeMs;
+      if (spans.at(-1)?.state !== state) spans.push({state, start: timeMs, end: timeMs});
       while (spans.length > 1 && spans[0].end < timeMs - KEPT_MS) spans.shift();
       spans[0].start = Math.max(spans[0].start, timeMs - KEPT_MS);
       draw();

@@ -92,11 +92,17 @@ const toSwitch = (command, title, isOn) => ({
 });
 const countOf = ({types}, {message_type: kind}) => `now ${number(types.find((each) => each.machine_type === kind)?.count)}`;
 
+/** Return the rate that is set as the command has it: in plant time, and of the whole plant. */
+function rateNow({rate: {asked}, process: {speed, shard}}) {
+  const perSecond = asked === null ? null : (asked / speed) * Number(shard?.split("/")[1] ?? 1);
+  return `now ${number(perSecond, 2)}${speed === 1 ? "" : " a second of plant time"}`;
+}
+
 export const PLANT_ACTIONS = [
   {
     command: "rate",
     title: "Set rate",
-    fields: [quantity("messages_per_second", "Messages per second", ({overview}) => `now ${number(overview.rate.asked, 2)}, empty: as declared`, true)],
+    fields: [quantity("messages_per_second", "Messages per second", ({overview}) => `${rateNow(overview)}, empty: as declared`, true)],
   },
   {
     command: "scale",

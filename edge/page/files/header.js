@@ -7,6 +7,7 @@ import {clock, day} from "./format.js";
 const THEMES = [["", "Automatic"], ["light", "Light"], ["dark", "Dark"]];
 const STATES = {ok: ["good", "Delivering"], degraded: ["warn", "Degraded"], failing: ["bad", "Failing"]};
 const TOKEN = "the token of HTTP_TOKEN_FILE. It is kept in this page's memory only.";
+const SENDABLE = /^[\x20-\x7e\xa0-\xff]+$/; // in a header
 const byId = (id) => document.getElementById(id);
 
 export function header(live, announce) {
@@ -90,8 +91,9 @@ function tokens(live, announce) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (field.value.trim() === "") return;
+    if (!SENDABLE.test(field.value)) return open("This has a character that no token has. Copy the token again.");
     setToken(field.value);
-    close(true, "Token kept until this page is closed.");
+    return close(true, "Token kept until this page is closed.");
   });
   form.addEventListener("keydown", (event) => event.key === "Escape" && close(false));
   byId("token-cancel").addEventListener("click", () => close(false));

@@ -13,6 +13,7 @@ export function journalTable({api, live}, machineId = null) {
   const made = table("journal", ["Time", "By", "Command", "Answer"], rows);
   const asked = new URLSearchParams({limit: MOST, ...(machineId !== null && {machine_id: machineId})});
   let newest = -1; // number of the newest entry, of any machine; -1 before it is known
+  let age = 0; // of the run, in seconds
 
   function rowOf({time, by, command, at, answer, error}) {
     const id = machineId === null ? command.machine_id : null;
@@ -48,12 +49,16 @@ export function journalTable({api, live}, machineId = null) {
   }
 
   function update() {
+    const {uptime_seconds: now = 0} = live.overview?.process ?? {};
+    const isOther = now < age; // the simulator was started again, and counts from one again
+    age = now;
+    if (isOther) return void load();
     const added = (live.overview?.journal ?? []).filter((each) => each.number > newest);
     if (newest < 0 || added.length === 0) return;
     if (added.at(-1).number > newest + 1) return void load(); // more than the stream has
     newest = added[0].number;
     rows.prepend(...added.filter(({command}) => machineId === null || command.machine_id === machineId).map(rowOf));
-    tidy();
+    return tidy();
   }
 
   load();

@@ -4,6 +4,7 @@ import {address, errorOf} from "./api.js";
 
 const POINTS = 180;
 const SILENCE_MS = 40000; // there is a heartbeat each 15 s
+const BUSY_MS = 5000; // what nobody asks for ends within
 const PAUSES_MS = [500, 1000, 2000, 4000];
 
 /** The newest state of the plant. Its events: overview, tiles, history, machine, traffic, wire, status, refused. */
@@ -17,6 +18,7 @@ export class Live extends EventTarget {
   #reader = null;
   #failures = 0;
   #timer = 0;
+  #again = 0;
 
   start() {
     addEventListener("online", () => this.status === "lost" && this.#open());
@@ -25,9 +27,11 @@ export class Live extends EventTarget {
 
   /**
    * Choose what else the stream brings: a machine's id, and filters of traffic; null for none.
-   * Where the simulator refuses them, the event `refused` has the ApiError, and the stream goes on without.
+   * Where the simulator refuses them, the event `refused` has the ApiError, and the stream goes on without; where it is
+   * busy with what others ask, it is asked again.
    */
   watch(watched = {}) {
+    clearTimeout(this.#again);
     this.#watched = watched;
     queueMicrotask(() => this.#reader && this.#asked() !== this.#query && this.#open());
   }
@@ -45,8 +49,11 @@ export class Live extends EventTarget {
     this.#query = this.#asked();
     const error = await this.#read(reader).catch(() => null); // cut off, or no answer: tried again below
     if (this.#reader !== reader) return;
-    if (error && this.#query && error.status >= 400 && error.status < 500) {
+    const isBusy = error?.status === 503;
+    if (error && this.#query && error.status >= 400 && (error.status < 500 || isBusy)) {
+      const watched = this.#watched;
       this.#watched = {};
+      if (isBusy) this.#again = setTimeout(() => this.watch(watched), BUSY_MS);
       this.#tell("refused", error);
       return this.#open();
     }

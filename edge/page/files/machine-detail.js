@@ -77,6 +77,7 @@ export function mountMachine(root, context, id) {
 
   function failed(text) {
     notice.hidden = false;
+    show(about); // its state is not known any more
     if (!isNew(notice, text)) return;
     const meant = /did you mean "([^"]+)"\?/.exec(text)?.[1];
     notice.className = "notice bad";

@@ -9,7 +9,7 @@ import {ROLES, ordered, wall} from "./wall.js";
 /** The key figures: title, what of the overview they are of, what of the history is drawn, and how they read. */
 const FIGURES = [
   ["Delivered", "rate", "rate", ({rate: {delivered, asked, generated}}) => [rate(delivered), asked === null ? `${rate(generated)} generated` : `${rate(asked)} asked`]],
-  ["Lateness, 99 %", "lateness", "lateness_ms", ({lateness: late}) => [milliseconds(late?.p99_ms), late ? `${milliseconds(late.p50_ms)} median, ${milliseconds(late.max_ms)} worst` : "nothing was due lately"]],
+  ["Lateness, 99 %", "lateness", "lateness_ms", ({lateness: late}) => [milliseconds(late.p99_ms), Number.isFinite(late.p99_ms) ? `${milliseconds(late.p50_ms)} median, ${milliseconds(late.max_ms)} worst` : "nothing has a time at which it is due"]],
   ["Queue", "queue", "queue", ({queue: {depth, size, in_flight: flying}}) => [number(depth), `of ${number(size)}, ${number(flying)} in flight`, depth >= size ? "bad" : depth > size / 2 ? "warn" : ""]],
   ["OEE", "oee", "oee", ({oee: {truth}}) => [percent(truth?.oee), "ground truth of the run"]],
   ["Machines", "types", null, ({machines, types}) => [number(machines), `${number(roles(types)[0][3])} producing`]],

@@ -2,9 +2,10 @@
 
 import {bar, segments} from "./charts.js";
 import {el, els, keyed, set, write} from "./dom.js";
-import {clock, count, number, percent, seconds, since, words} from "./format.js";
+import {clock, count, day, number, percent, seconds, since, words} from "./format.js";
 
 const FACTORS = {oee: "OEE", availability: "Availability", performance: "Performance", quality: "Quality"};
+const OTHER_TIME_SECONDS = 60;
 const ACCOUNTS = [
   ["Acknowledged", "state-producing", (ledger) => ledger.messages_sent],
   ["In flight", "state-flying", (ledger) => ledger.in_flight],
@@ -21,20 +22,24 @@ export function oee() {
   return {
     node: card("OEE", el("table", {class: "data factors"}, el("thead", {}, el("tr", {}, head)), body), note),
     keys: ["oee"],
-    update({oee: {truth: whole, truth_meanwhile, reported: read}, process}) {
+    update({oee: {truth: whole, truth_meanwhile, reported: read}, process, at}) {
       const reported = Number.isFinite(read?.oee) ? read : null;
       const truth = reported ? truth_meanwhile : whole; // of the same time, or the two could not be compared
       head[3].hidden = !reported;
       rows(Object.keys(FACTORS).map((name) => [name, truth?.[name], reported && percent(reported[name])]));
       const texts = [
-        truth?.since && `Since ${clock(truth.since, process.time_zone)}, plant time.`,
+        truth?.since && `Since ${begin(truth.since, at, process.time_zone)}, plant time.`,
         !Number.isFinite(truth?.oee) && "Unknown until machines have finished something.",
         reported && "Messages: what a dashboard computes from what was delivered in that time.",
-        reported?.performance > 1 && "Performance is above 100 % at first, as jobs that were begun earlier count as a whole; with time their share gets small.",
       ];
       write(note, texts.filter(Boolean).join(" "));
     },
   };
+}
+
+/** Return when something began: the time, and the day where that may be another one. */
+function begin(iso, at, zone) {
+  return day(iso, zone) === day(at, zone) ? clock(iso, zone) : `${day(iso, zone)}, ${clock(iso, zone)}`;
 }
 
 function factor([name]) {
@@ -128,7 +133,7 @@ export function broker() {
   return {
     node: card("Broker", state, list.node),
     keys: ["broker", "wall"],
-    update({broker: found, wall, process}) {
+    update({broker: found, wall, process, machines}) {
       list.node.hidden = process.dry_run;
       if (process.dry_run) {
         set(state, "class", "muted");
@@ -143,7 +148,7 @@ export function broker() {
         Protocol: `MQTT ${found.version}, ${found.tls ? "TLS" : "without TLS"}`,
         Login: found.auth === "NONE" ? "none" : found.auth,
         Token: token(found, wall),
-        Connections: devices ? `${number(devices.up)} of ${number(devices.wanted)}, one a machine` : found.clients === 1 ? "one for all machines" : `${number(found.clients)} for all machines`,
+        Connections: devices ? `${number(devices.up)} of ${number(devices.wanted)}, one a machine${devices.wanted > machines ? ", one of the plant" : ""}` : found.clients === 1 ? "one for all machines" : `${number(found.clients)} for all machines`,
         Reconnects: number(Math.max(0, found.connects - found.clients)),
         "Last acknowledgement": Number.isFinite(age) ? (age < 1.5 ? "in the last second" : `${seconds(Math.round(age))} ago`) : "none yet",
         Commands: commands && (commands.subscribed ? `subscribed to ${commands.topics}` : (commands.why_not ?? "not subscribed")),
@@ -162,7 +167,7 @@ function token({token_expiry: expiry, token_renewals: renewals}, wall) {
 export function journal() {
   const list = el("ol", {class: "rows"});
   const none = el("p", {class: "muted"}, "No command has been given yet. ", el("a", {href: "#/control"}, "The command centre"), " gives them.");
-  const rows = keyed(list, command, ([entry]) => entry.number);
+  const rows = keyed(list, command, ([entry]) => `${entry.number} ${entry.time}`); // each run counts from one
   return {
     node: card("Last commands", list, none),
     keys: ["journal"],
@@ -189,19 +194,26 @@ export function run() {
   return {
     node: card("Run", list.node),
     keys: ["process", "clock"],
-    update({process, clock: {ahead_seconds: ahead = 0}}) {
+    update({process, at, wall, clock: {ahead_seconds: ahead = 0}}) {
       list.update({
         Version: process.version,
         Plant: process.plant_file ?? "the default plant",
         Seed: process.seed,
         "Running for": seconds(Math.round(process.uptime_seconds)),
-        "Plant clock": process.speed !== 1 ? (process.speed === null ? "as fast as it can" : `${number(process.speed)} times as fast`) : Math.abs(ahead) < 0.5 ? "with the wall clock" : `${seconds(Math.abs(ahead))} ${ahead > 0 ? "ahead" : "behind"}`,
+        "Plant clock": pace(process.speed, ahead, (Date.parse(at) - Date.parse(wall)) / 1000),
         Shard: process.shard,
         Workers: process.workers > 1 && number(process.workers),
         Changes: process.changes === "token" ? "with a token" : "from this machine",
       });
     },
   };
+}
+
+/** Return how fast the plant's clock goes, and where it is. ahead: of the clock that it follows.  apart: of the clock now. */
+function pace(speed, ahead, apart) {
+  if (speed !== 1) return speed === null ? "as fast as it can" : `${number(speed)} times as fast`;
+  const by = Math.abs(apart) > OTHER_TIME_SECONDS ? apart : ahead; // a time of its own, by --start, follows no clock
+  return Math.abs(by) < 0.5 ? "with the wall clock" : `${seconds(Math.abs(by))} ${by > 0 ? "ahead" : "behind"}`;
 }
 
 function card(title, ...children) {

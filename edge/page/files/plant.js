@@ -229,12 +229,12 @@ kubectl create configmap edgemqttsim -n azure-iot-operations --from-file=${this.
         return;
       }
       const {machines, saved, backup} = await this.#send("PUT", PATH + (this.#doesSave ? "?save=true" : ""), text);
-      draft = this.#base = null;
+      this.#base = text; // what was typed meanwhile is an edit of it
       this.#saved = saved ? text : null;
       await this.#load();
       this.#say("good", `Applied: ${count(sum(machines), "machine")}.${saved ? ` Saved in ${saved}; what it had is in ${backup}.` : ""}`);
     } catch (error) {
-      this.#say("bad", `Not applied: ${error.message}`);
+      this.#say("bad", / it is applied$/.test(error.message) ? error.message : `Not applied: ${error.message}`);
     } finally {
       this.#isApplying = false;
       this.#tell();

@@ -31,6 +31,7 @@ class Traffic {
   #counts = []; // of the last seconds
   #since = 0; // when these begin
   #isFirst = true; // the next event of the stream
+  #isBusy = false; // the simulator, with what others look for
   #filters = {};
   #fields = {};
   #wrong = {};
@@ -91,6 +92,7 @@ class Traffic {
     this.resetter.hidden = found.length === 0;
     this.live.watch({traffic: this.#filters});
     this.#isFirst = true;
+    this.#isBusy = false;
     this.#clear();
   }
 
@@ -104,10 +106,12 @@ class Traffic {
     set(this.#fields[name], "aria-invalid", why && "true");
   }
 
-  #refused({errors, detail}) {
+  #refused({errors, detail, status}) {
+    this.#isBusy = status === 503;
+    if (this.#isBusy) return this.#tell();
     const named = errors.filter(({path}) => path in this.#fields);
     for (const each of named.length > 0 ? named : [{path: "topic", detail}]) this.#mark(each.path, each.detail);
-    this.#tell();
+    return this.#tell();
   }
 
   #reset() {
@@ -119,7 +123,7 @@ class Traffic {
   #take({seen, matched, rows}) {
     if (this.#isFirst) this.#since = performance.now(); // it has what came before, too
     else this.#counts.push({at: performance.now(), seen, matched, shown: rows.length});
-    this.#isFirst = false;
+    this.#isFirst = this.#isBusy = false;
     this.#waiting = [...this.#waiting, ...rows].slice(-MOST_KEPT);
     if (this.#pause === null) this.drawing ||= setTimeout(() => this.#flow(), this.#kept.length > 0 ? DRAW_MS : 0);
     else this.#came += matched;
@@ -280,6 +284,7 @@ class Traffic {
     if (status !== "live") return "Messages are shown once the simulator is connected.";
     if (overview && !overview.broker.connected) return `The broker is away, so nothing is delivered: ${overview.broker.last_reason}.`;
     if (this.#isWrong) return "No message is looked for: a filter is wrong.";
+    if (this.#isBusy) return "Others look for so many messages that these wait. They are asked for again in a moment.";
     if (this.#waiting.length > 0) return "Paused. Resume to see what has come.";
     return isFiltered ? "No message that matches has come yet. Reset the filters to see all." : "No message has come yet.";
   }

@@ -123,6 +123,16 @@ def test_a_file_that_somebody_has_changed_is_left_to_them(plant: Plant) -> None:
     assert plant.save().status_code == 200
 
 
+def test_where_what_it_had_cannot_be_kept_nothing_is_applied(plant: Plant) -> None:
+    """Plant and file change both or neither."""
+    plant.path.with_name("mine.yaml.bak").mkdir()
+    answer = plant.save()
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"].endswith(f"is a folder; {NOTHING}")
+    assert (plant.path.read_text(), plant.in_force(), plant.names()) == (BEFORE, BEFORE, ["mine.yaml", "mine.yaml.bak"])
+
+
 def test_it_is_refused_to_who_may_not_change_things(folder: Path, tmp_path: Path) -> None:
     """By the token, as without saving."""
     (tmp_path / "token").write_text("s3cret")

@@ -47,6 +47,21 @@ def test_the_figures_of_each_type_come_close_to_the_truth(config: PlantConfig) -
     assert any(reported[kind].oee != truth[kind].oee for kind in reported)
 
 
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_a_job_that_had_begun_before_does_not_count_in_the_first_minute(seed: str) -> None:
+    """It would count with its whole ideal cycle and some seconds of its time, which is several hundred per cent."""
+    plant = FactoryMessageGenerator.of(plants.config(), seed, start=START)
+    plant.advance(START + 100)
+    reported, shown = reader(plant), list[float]()
+    for seconds in range(5, 65, 5):
+        reported.add(plant.advance(START + 100 + seconds))
+        figures = reported.figures()
+        producing = sum(each.producing_seconds for each in figures)
+        shown += [sum(each.ideal_seconds for each in figures) / producing] if producing else []
+    assert shown
+    assert 0.5 < min(shown) <= max(shown) < 1.3, shown
+
+
 def test_a_lost_result_is_missing_in_the_figures_and_in_nothing_else() -> None:
     """The truth knows of a job whose message was lost; a dashboard does not."""
     plant = FactoryMessageGenerator.of(plants.config(), "1", start=START)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -319,3 +320,21 @@ def test_a_plant_whose_file_is_replaced_by_a_pipe_goes_on(tmp_path: Path) -> Non
         daemon.signal(signal.SIGTERM)
         assert daemon.wait(5) == 0
     assert daemon.log.count("keeping the previous one") == 1
+
+
+def test_a_file_that_is_gone_is_not_said_to_be_writable(tmp_path: Path) -> None:
+    """It could be saved before, and can be again when it is back."""
+    path = tmp_path / "plant.yaml"
+    path.write_text("one")
+
+    async def found() -> list[str | None]:
+        """Why it cannot be saved: while it is there, gone, and back."""
+        file, said = PlantFile(path), list[str | None]()
+        for change in (lambda: None, path.unlink, lambda: path.write_text("two")):
+            change()
+            with contextlib.suppress(OSError):
+                await file.read()
+            said.append(file.why_not_writable)
+        return said
+
+    assert asyncio.run(found()) == [None, "it does not exist", None]
