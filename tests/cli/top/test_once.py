@@ -45,7 +45,7 @@ def test_a_frame_has_all_of_the_overview(url: str, arguments: tuple[str, ...]) -
         "Alarms",
     ]
     rows = [line.split()[0] for line in done.stdout.split("\n\n")[0].splitlines()]
-    assert [row for row in rows if row != "Reported"] == names  # which comes after two minutes
+    assert [row for row in rows if row != "Reported"] == names  # which comes once jobs were seen
     assert re.search(r"^press +4  [█▓▒░]+  [a-z]+ \d", done.stdout, re.MULTILINE)
     assert "LAST COMMANDS" in done.stdout
     assert all(line.isprintable() and len(line) <= 100 for line in done.stdout.splitlines())
