@@ -114,7 +114,8 @@ def served(app: FastAPI) -> Outermost:
 
 def _add_index(app: FastAPI) -> None:
     @app.get("/", summary="List of all calls", tags=_MONITORING, responses=_example({"name": "edgemqttsim"}))
-    async def index() -> dict[str, object]:
+    async def index(response: Response) -> dict[str, object]:
+        response.headers["Vary"] = "Accept"  # a browser gets the page at this address
         return {"name": app.title, "version": app.version, "links": _LINKS, "actions": _ACTIONS}
 
 

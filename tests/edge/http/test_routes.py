@@ -280,6 +280,11 @@ def test_the_root_lists_every_call(shown: Shown, client: httpx.Client) -> None:
     assert listed | {"GET /"} == calls | {"GET /openapi.json"}
 
 
+def test_a_cache_does_not_take_the_list_of_calls_for_the_page(client: httpx.Client) -> None:
+    """Both are at the same address, and what is accepted decides."""
+    assert client.get("/", headers={"Accept": "application/json"}).headers["vary"] == "Accept"
+
+
 def test_the_documentation_lists_every_call(client: httpx.Client) -> None:
     """OpenAPI knows the paths and what reload may answer."""
     paths = client.get("/openapi.json").json()["paths"]
