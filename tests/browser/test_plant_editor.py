@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Open
 from tests.support.browser.required import require_chromium
@@ -104,13 +104,20 @@ def test_an_edit_is_compared_before_it_is_applied(plant: Page, ours: Simulator) 
 
 def test_what_is_typed_while_an_edit_is_applied_is_kept(plant: Page, ours: Simulator) -> None:
     """It is compared with what is in force from then on."""
-    plant.route(f"**{API}", lambda route: (plant.wait_for_timeout(1500), route.continue_())[-1])
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    plant.route(f"**{API}", hold)
     edit(plant, "count: 6", "count: 9")
     expect(plant.get_by_text("✓ Valid")).to_be_visible(timeout=CHECKED)
     expect(button(plant, "Apply")).to_be_enabled(timeout=CHECKED)
     button(plant, "Apply").click()
     expect(button(plant, "Applying …")).to_be_visible()
     text = edit(plant, "count: 9", "count: 8")
+    assert held
+    plant.unroute(f"**{API}")  # which lets go what is held
 
     expect(plant.get_by_text("Applied: 11 machines.")).to_be_visible()
     expect(editor(plant)).to_have_value(text)
