@@ -143,8 +143,9 @@ def test_a_persistent_session_outlasts_a_kill(mosquitto_port: int) -> None:
     at = At(mosquitto_port, ("--mqtt-version", "5"), is_5=True)
     environ = {"MQTT_PORT": str(mosquitto_port)}
     arguments = ("controller", "--session", "persistent")
+    publish(at, "state/press", {"device_id": "press", "state": "running"}, "--retain")
     with DaemonProcess(*arguments, environ=environ) as killed:
-        wait_until(lambda: "session_present=false" in "".join(killed.output), 15.0, "it is connected")
+        wait_until(lambda: "state of press: running" in "".join(killed.output), 15.0, "it has subscribed")
         killed.signal(signal.SIGKILL)
         killed.wait()
     alarm(at, "temperature", 82.0)
