@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
+import fcntl
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -422,6 +425,13 @@ def test_a_ground_truth_that_nothing_reads_ends_the_run_with_a_line(tmp_path: Pa
     assert "Messages Failed: " in daemon.log.rpartition("Statistics")[2]
 
 
+def unread_bytes(descriptor: int) -> int:
+    """How much waits in a pipe."""
+    found = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, found)
+    return found[0]
+
+
 def test_a_stalled_reader_of_the_ground_truth_stops_nothing_at_first(tmp_path: Path) -> None:
     """A run in real time continues for minutes, and a signal ends it soon, with the reason."""
     os.mkfifo(tmp_path / "pipe")
@@ -431,6 +441,7 @@ def test_a_stalled_reader_of_the_ground_truth_stops_nothing_at_first(tmp_path: P
             flags = ["--speed", "100", "--truth", str(tmp_path / "pipe"), *plain(broker)]
             with DaemonProcess(*flags, environ={"HTTP_PORT": str(port)}) as daemon:
                 wait_until(lambda: answer(port, "livez") == 200, 15, "alive")
+                wait_until(lambda: unread_bytes(descriptor) > 60_000, 30, "a pipe that takes nothing more")
                 time.sleep(3)
                 assert answer(port, "livez") == 200
                 daemon.signal(signal.SIGTERM)
