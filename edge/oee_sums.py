@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from plant.telemetry import KindOee
+from plant.telemetry import KindOee, Oee
 
 K = TypeVar("K")
 N = TypeVar("N", int, float)
@@ -18,6 +18,18 @@ def sum_kinds(parts: Iterable[Sequence[KindOee]]) -> list[KindOee]:
     for kind in (kind for part in parts for kind in part):
         by_kind.setdefault(kind.kind, []).append(kind)
     return [_one_kind(kind, parts) for kind, parts in by_kind.items()]
+
+
+def sum_all(parts: Sequence[Oee]) -> Oee:
+    """Return the OEE figures of machines of several types together, whose states and results have different names."""
+    return Oee(
+        planned_seconds=sum(part.planned_seconds for part in parts),
+        producing_seconds=sum(part.producing_seconds for part in parts),
+        stopped_seconds={},
+        ideal_seconds=sum(part.ideal_seconds for part in parts),
+        results={"all": sum(part.jobs for part in parts)},
+        good=sum(part.good for part in parts),
+    )
 
 
 def _one_kind(kind: str, parts: Sequence[KindOee]) -> KindOee:

@@ -18,6 +18,7 @@ from cli.scenario.definition.expectations import (
 )
 from cli.scenario.judging.sampling import CannotLook, Look
 from edge.delivery.queue import Ledger
+from edge.oee_sums import sum_all
 from plant.definition.document.errors import quote, suggestion
 from plant.definition.machine_types.machine_type import MachineType
 from plant.machines.states import BLOCKED, CHANGEOVER, LATE_START, PLANNED_STOP, STARVED, STOPPED, WAITING
@@ -174,17 +175,6 @@ def _figures(wanted: OeeExpectation, sight: Sight) -> Oee:
         return machines[wanted.machine_id]
     kinds = {each.kind: each for each in sight.oee_of_kinds(wanted.span)}
     if wanted.machine_type is None:
-        return _sum([*kinds.values()])
+        return sum_all([*kinds.values()])
     _known(wanted.machine_type, [*kinds], "there is no machine type with machines")
     return kinds[wanted.machine_type]
-
-
-def _sum(kinds: Sequence[Oee]) -> Oee:
-    return Oee(
-        planned_seconds=sum(each.planned_seconds for each in kinds),
-        producing_seconds=sum(each.producing_seconds for each in kinds),
-        stopped_seconds={},
-        ideal_seconds=sum(each.ideal_seconds for each in kinds),
-        results={"all": sum(each.jobs for each in kinds)},
-        good=sum(each.good for each in kinds),
-    )

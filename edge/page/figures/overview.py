@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from edge.observability.statistics import ledger_fields
+from edge.oee_sums import sum_all
 from edge.page.figures.context import PageContext
 from edge.page.figures.plan import Plan, TypePlan
 from edge.page.figures.window import Window
@@ -92,8 +93,8 @@ def _reported(found: Reported | None) -> dict[str, object]:
         return {"reported": None, "truth_meanwhile": None}
     since = {"since": rfc3339(found.start_ms)}
     return {
-        "reported": {**oee_figures(_total(found.by_messages)), **since},
-        "truth_meanwhile": {**oee_figures(_total(found.truth)), **since},
+        "reported": {**oee_figures(sum_all(found.by_messages)), **since},
+        "truth_meanwhile": {**oee_figures(sum_all(found.truth)), **since},
     }
 
 
@@ -129,7 +130,7 @@ def by_kind(states: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
 def oee_of_all(kinds: Sequence[KindOee], plan: Plan) -> dict[str, float | None]:
     """Return the OEE of all machines that make something, and its factors."""
     making = {each.kind for each in plan.types if each.has_jobs}
-    return oee_figures(_total([each for each in kinds if each.kind in making]))
+    return oee_figures(sum_all([each for each in kinds if each.kind in making]))
 
 
 def oee_figures(figures: Oee | None) -> dict[str, float | None]:
@@ -141,19 +142,6 @@ def oee_figures(figures: Oee | None) -> dict[str, float | None]:
 
 def _figures_of(each: TypePlan, figures: Mapping[str, KindOee]) -> KindOee | None:
     return figures.get(each.kind) if each.has_jobs else None
-
-
-def _total(parts: Sequence[KindOee]) -> Oee | None:
-    if not parts:
-        return None
-    return Oee(
-        planned_seconds=sum(each.planned_seconds for each in parts),
-        producing_seconds=sum(each.producing_seconds for each in parts),
-        stopped_seconds={},
-        ideal_seconds=sum(each.ideal_seconds for each in parts),
-        results={"": sum(each.jobs for each in parts)},
-        good=sum(each.good for each in parts),
-    )
 
 
 def _with_rest(rows: Mapping[str, int]) -> dict[tuple[str, str], int]:
