@@ -44,7 +44,7 @@ class Started(Protocol):
 
 
 class Start(Protocol):
-    """Starts `app.py` with arguments, an environment and a directory. stdout: a descriptor, or subprocess.PIPE."""
+    """Starts `app.py` with arguments, an environment and a directory. stdout: a descriptor, PIPE or DEVNULL."""
 
     def __call__(
         self, arguments: Sequence[str], environ: Mapping[str, str], directory: Path, stdout: int, /
@@ -82,9 +82,11 @@ class Forks:
         head = json.dumps({"argv": argv, "environ": dict(environ), "directory": str(directory)})
         with contextlib.ExitStack() as sent:
             sent.enter_context(theirs)
-            null = _sent(sent, os.open(os.devnull, os.O_RDONLY))
+            null = _sent(sent, os.open(os.devnull, os.O_RDWR))
             seen: IO[str] | None = None
-            if stdout == subprocess.PIPE:
+            if stdout == subprocess.DEVNULL:
+                stdout = null
+            elif stdout == subprocess.PIPE:
                 seen, stdout = _pipe(sent)
             errors, stderr = _pipe(sent)
             socket.send_fds(self._requests, [head.encode()], [null, stdout, stderr, theirs.fileno()])
