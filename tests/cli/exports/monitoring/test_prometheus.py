@@ -206,7 +206,7 @@ def test_a_pod_that_is_away_is_seen(scrape: Scrape, tmp_path: Path) -> None:
     """A real Prometheus over our own metrics: the alert is there with its pod, and its words are filled in."""
     away = registry(connected=ConnectionStatus())
     with scraping(away, tmp_path, scrape, RULE["spec"]) as server:
-        wait_until(lambda: any("NotReady" in each["labels"]["alertname"] for each in server.alerts()), 10.0, "an alert")
+        wait_until(lambda: any("NotReady" in each["labels"]["alertname"] for each in server.alerts()), 40.0, "an alert")
         alerts = {each["labels"]["alertname"]: each for each in server.alerts()}
 
     assert alerts.keys() == {"EdgemqttsimNotReady"}
