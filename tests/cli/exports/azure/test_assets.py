@@ -125,7 +125,7 @@ def test_assets_of_any_plant_name_its_topics_and_obey_the_rules(
     assert yamllint(texts) == ""
 
 
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=90), min_size=1, max_size=3))
 def test_any_text_becomes_a_legal_name(parts: list[str]) -> None:
     """3 to 63 of a-z, 0-9 and dashes, none at either end (Azure Device Registry, RFC 1123)."""

@@ -40,12 +40,19 @@ def ingested(plant: PlantConfig, made: Database, messages: Iterable[Message]) ->
     """The rows of each table, by its mapping: null is empty text, times are in milliseconds."""
     tables = table_names(catalogue(plant))
     rows: dict[str, list[Row]] = {name: [] for name in made.tables}
+    paths = {
+        name: {each["column"]: each["Properties"]["Path"] for each in made.mappings[name + MAPPING]}
+        for name in tables.values()
+    }
+    kinds = {
+        name: dict(line.strip(" ,").split(": ") for line in made.tables[name].splitlines()[1:-1])
+        for name in tables.values()
+    }
     for message in messages:
         table = tables[message.kind]
-        columns = {each["column"]: each["Properties"]["Path"] for each in made.mappings[table + MAPPING]}
-        found = {name: _value(orjson.loads(message.payload), path) for name, path in columns.items()}
-        types = dict(line.strip(" ,").split(": ") for line in made.tables[table].splitlines()[1:-1])
-        row = {name: _typed(value, types[identifier(name)]) for name, value in found.items()}
+        payload = orjson.loads(message.payload)
+        found = {name: _value(payload, path) for name, path in paths[table].items()}
+        row = {name: _typed(value, kinds[table][identifier(name)]) for name, value in found.items()}
         rows[table].append(row | {INGESTED: float(message.time_ms)})
     return rows
 
