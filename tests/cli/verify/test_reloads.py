@@ -19,6 +19,7 @@ from plant.definition.plant_config import PlantConfig
 from plant.definition.plant_config import load as load_plant
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import ONE_OF_EACH, answer_to
+from tests.support.examples import cases
 from tests.support.factory.plants import ROOT, config, original
 
 START = 1_767_596_400.0
@@ -134,8 +135,10 @@ def bare(row: Message) -> bytes:
     return row.payload
 
 
-@pytest.mark.parametrize("form", [as_dry_run, bare], ids=["dry_run", "payloads"])
-@pytest.mark.parametrize("name", COURSES)
+FORMS = [(name, bare) for name in COURSES] + [(name, as_dry_run) for name in cases([*COURSES], 4)]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS, ids=[f"{name}-{form.__name__}" for name, form in FORMS])
 def test_messages_agree_with_the_ground_truth_over_reloads(
     name: str, form: Callable[[Message], bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
