@@ -154,7 +154,7 @@ def test_a_persistent_session_outlasts_a_kill(mosquitto_port: int) -> None:
     arguments = ("controller", "--session", "persistent")
     publish(at, "state/press", {"device_id": "press", "state": "running"}, "--retain")
     with DaemonProcess(*arguments, environ=environ) as killed:
-        wait_until(lambda: "state of press: running" in "".join(killed.output), 15.0, "it has subscribed")
+        wait_until(lambda: "state of press: running" in "".join(killed.output), 40.0, "it has subscribed")
         killed.signal(signal.SIGKILL)
         killed.wait()
     alarm(at, "temperature", 82.0)
@@ -241,7 +241,7 @@ def test_commands_wait_for_a_lost_connection(embedded: EmbeddedBroker) -> None:
 def test_a_signal_ends_it_with_0(embedded: EmbeddedBroker, number: signal.Signals) -> None:
     """With its last line, and without a traceback."""
     with DaemonProcess("controller", environ={"MQTT_PORT": str(embedded.port)}) as process:
-        wait_until(lambda: "connected" in "".join(process.output), 15.0, "it is connected")
+        wait_until(lambda: "connected" in "".join(process.output), 40.0, "it is connected")
         process.signal(number)
         code = process.wait()
 

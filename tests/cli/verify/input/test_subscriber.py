@@ -318,7 +318,7 @@ def test_what_waits_to_be_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPat
     with rogue(answering(row * 4, subscribed=True)) as settings, Subscriber(settings, "#") as listener:
         tracemalloc.start()
         try:
-            wait_until(lambda: listener.dropped > 200, 10, "messages are lost")
+            wait_until(lambda: listener.dropped > 200, 40, "messages are lost")
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
