@@ -27,7 +27,7 @@ from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig, load, parse
 from plant.telemetry import Message
 from tests.cli.exports.schemas.test_json_schema import FILES, eventful
-from tests.support.examples import THOROUGH, examples
+from tests.support.examples import THOROUGH, cases, examples
 from tests.support.exports import yamlread
 from tests.support.exports.asyncapi import DOCUMENT, references, resolved
 from tests.support.exports.schemas import export_of
@@ -72,7 +72,7 @@ def export(*arguments: str, **environ: str) -> int:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", cases(FILES, 5), ids=lambda path: path.name)
 def test_channels_are_the_topics_that_are_published_to(path: Path, layout: TopicLayout) -> None:
     """None is missing and none is silent: in the default plant, the original's and each scenario."""
     plant = plant_of(path)

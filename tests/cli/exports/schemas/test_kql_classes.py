@@ -16,6 +16,7 @@ from messages import START, FactoryMessageGenerator
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import MachineOee, Message
+from tests.support.examples import cases
 from tests.support.exports.kusto import INGESTED, Database, Parser, Row
 from tests.support.exports.schemas import export_of
 from tests.support.factory.odd_plants import ODD_PLANTS, odd_plant
@@ -110,7 +111,7 @@ TOO_HIGH = {"mill": ("performance", "oee")}
 a whole one (docs/states.md)."""
 
 
-@pytest.mark.parametrize("name", sorted(ODD_PLANTS))
+@pytest.mark.parametrize("name", cases(sorted(ODD_PLANTS), 4))
 def test_an_hour_by_query_is_the_truth_of_that_hour(name: str, parser: Parser) -> None:
     """Jobs and good jobs to the last one or two at the ends, every figure within two points."""
     hour = Hour(name, parser)
