@@ -108,8 +108,8 @@ def test_a_replay_of_the_ground_truth_has_the_same_labels(tmp_path: Path) -> Non
     reload = {"after_seconds": 7200, "command": "reload", "content": plant(label_from=0)}
     repair = {"after_seconds": 9000, "command": "set_state", "machine_id": "PRESS-02", "state": "faulted", "seconds": 9}
     commands.write_text(json.dumps(reload) + "\n" + json.dumps(repair) + "\n")
-    first = Run(tmp_path, "truth", commands=commands)
-    again = Run(tmp_path, "again", commands=first.truth)
+    first = Run(tmp_path, "truth", "--duration", "4h", commands=commands)
+    again = Run(tmp_path, "again", "--duration", "4h", commands=first.truth)
 
     assert again.output == first.output
     assert sorted(again.truth.read_text().splitlines()) == sorted(first.truth.read_text().splitlines())
