@@ -171,7 +171,8 @@ class ListScreen(Screen[None]):
 
     def on_option_list_option_highlighted(self) -> None:
         """Show another line as the selected one."""
-        self._paint()
+        with contextlib.suppress(NoMatches):  # the list may be gone, where this ends
+            self._paint()
 
     @property
     def selected(self) -> str | None:

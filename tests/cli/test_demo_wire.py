@@ -136,10 +136,10 @@ def test_a_demo_shows_it_over_http() -> None:
         plain = simulator.says(r"your clients +localhost:(\d+)")[1]
         simulator.says("HTTP on")
         with DaemonProcess("sub", "--topic", "#", "--count", "1", "--port", plain) as client:
-            client.process.wait(20)
+            client.process.wait(40)
 
         def is_seen() -> bool:
             seen = httpx.get(f"http://localhost:{port}/api/v1/wire", trust_env=False).json()
             return bool(seen["facts"]["wildcard_hash"]["count"])
 
-        wait_until(is_seen, 5, "the wildcard is seen")
+        wait_until(is_seen, 30, "the wildcard is seen")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+import cli.clients.session
 from sandbox.broker import EmbeddedBroker
 from tests.conftest import StartMosquitto
 from tests.support.processes.daemon import running
@@ -31,6 +32,12 @@ def at(request: pytest.FixtureRequest) -> Iterator[At]:
     else:
         start: StartMosquitto = request.getfixturevalue("start_mosquitto")
         yield At(start(listeners=("plain",)).ports["plain"], flags, version == "5")
+
+
+@pytest.fixture(autouse=True)
+def _soon_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that waits for messages looks ten times a second whether its time is over, instead of once."""
+    monkeypatch.setattr(cli.clients.session, "_STEP_SECONDS", 0.1)
 
 
 @pytest.fixture

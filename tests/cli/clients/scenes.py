@@ -29,6 +29,8 @@ _RUN: Mapping[type, Any] = {
     BadActorOptions: run_bad_actor,
     ControllerOptions: run_controller,
 }
+PATIENCE_SECONDS = 30.0
+"""For what is sure to come, however busy the machine is."""
 _NEVER_ENDS = {"sub", "observe", "controller"}
 DYNAMIC_SECURITY = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"), None)
 needs_dynamic_security = pytest.mark.skipif(
@@ -74,11 +76,11 @@ class Client:
         self._skipped = 10_000.0
         self._thread.join()
 
-    def says(self, pattern: str, seconds: float = 10.0) -> None:
+    def says(self, pattern: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until output or notes match."""
         wait_until(lambda: re.search(pattern, self.text, re.MULTILINE), seconds, f"{pattern!r} in {self.text!r}")
 
-    def ends(self, seconds: float = 10.0) -> Ended:
+    def ends(self, seconds: float = PATIENCE_SECONDS) -> Ended:
         """Wait until it ends by itself."""
         self._thread.join(seconds)
         assert self.code is not None, f"has not ended: {self.text}"
@@ -92,6 +94,13 @@ class Client:
     def _run(self) -> None:
         clock = Clock(time.time, lambda: time.monotonic() + self._skipped, time.sleep)
         self.code = _RUN[type(self._options)](self._options, self._environ, clock, out=self.out, err=self.err)
+
+
+def ended_once(said: str, port: int, *arguments: str, environ: Mapping[str, str] | None = None) -> Ended:
+    """Run a command until it has said something: then its time is over."""
+    with Client(port, *arguments, environ=environ) as client:
+        client.says(said)
+    return client.ends()
 
 
 def dynamic_security(path: Path, roles: Mapping[str, Sequence[Mapping[str, object]]]) -> dict[str, object]:

@@ -19,6 +19,10 @@ from tests.support.brokers.mosquitto import PASSWORD, USERNAME
 from tests.support.processes.ports import free_port
 
 QUICK = ("bad-actor", "--seconds", "300ms")
+PATIENT = ("bad-actor", "--seconds", "20s")
+"""Where something comes, which ends the time."""
+SEEN = ("bad-actor", "--seconds", "2s")
+"""Where a witness receives, and the intruder does not, for which the time has to pass."""
 PUBLISH, SUBSCRIBE = "intruder: publish to factory/commands/controller/press", "intruder: subscribe to factory/admin/#"
 ACL = f"""\
 topic read factory/telemetry/#
@@ -61,7 +65,7 @@ def test_a_broker_that_lets_it_ends_with_1(at: At) -> None:
     """Both attempts: the command is delivered, and so is a message to the subscription."""
     with Client(at.port, "sub", "--topic", "factory/commands/#", "--qos", "1", *at.flags) as press:
         press.says("subscribed")
-        ended = run(at.port, *QUICK, *at.flags)
+        ended = run(at.port, *PATIENT, *at.flags)
         press.says('cli: factory/commands/controller/press qos=1 retain=0 {"command":"stop"}$')
 
     publish, subscribe = verdicts(ended)
@@ -139,7 +143,7 @@ def test_an_acl_file_of_mosquitto_refuses_to_publish_and_whether_it_withholds_ca
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 def test_a_witness_shows_that_messages_are_withheld(guarded: int, witness: list[str], version: str) -> None:
     """It publishes and receives where the intruder has subscribed, which gets nothing."""
-    publish, subscribe = verdicts(ended := run(guarded, *QUICK, *witness, "--mqtt-version", version))
+    publish, subscribe = verdicts(ended := run(guarded, *SEEN, *witness, "--mqtt-version", version))
 
     assert publish.startswith(f"{PUBLISH}: refused: PUBACK")
     assert subscribe == (
@@ -174,7 +178,7 @@ def test_a_mosquitto_that_closes_the_connection_refuses_too(
 
 def test_a_witness_shows_what_3_1_1_does_not(guarded: int, witness: list[str]) -> None:
     """Its own message comes to it, that of the intruder does not."""
-    (publish,) = verdicts(ended := run(guarded, *QUICK, "--mode", "pub", "--mqtt-version", "3.1.1", *witness))
+    (publish,) = verdicts(ended := run(guarded, *SEEN, "--mode", "pub", "--mqtt-version", "3.1.1", *witness))
 
     assert publish == (
         f"{PUBLISH}: refused: PUBACK, "
@@ -197,7 +201,7 @@ def test_an_open_subscription_is_found_by_a_witness_where_the_intruder_may_only_
     """The hole that the intruder alone does not find: it may read, and not publish."""
     options = rules(tmp_path, ACL.replace("factory/telemetry/#", "factory/#"))
     port = start_mosquitto(listeners=("plain",), options=options).ports["plain"]
-    alone, seen = run(port, *QUICK, "--mode", "sub"), run(port, *QUICK, "--mode", "sub", *witness)
+    alone, seen = run(port, *QUICK, "--mode", "sub"), run(port, *PATIENT, "--mode", "sub", *witness)
 
     assert (alone.code, seen.code) == (3, 1)
     assert "and a message on factory/admin/probe was delivered" in seen.out
@@ -214,7 +218,7 @@ def test_a_connection_that_is_closed_because_of_the_probe_is_no_verdict(embedded
 
 def test_results_are_lines_of_json_where_wanted(at: At) -> None:
     """With the attempt, the verdict, and how it is known."""
-    ended = run(at.port, *QUICK, "--json", *at.flags)
+    ended = run(at.port, *PATIENT, "--json", *at.flags)
 
     found = [json.loads(line) for line in ended.out.splitlines()]
     assert [each["verdict"] for each in found] == ["allowed", "allowed"]

@@ -10,6 +10,7 @@ import pytest
 from cli.clients.controller.rules import Recovery, Rule, RulesError, read_rules
 from sandbox.broker import EmbeddedBroker
 from tests.conftest import StartMosquitto
+from tests.support.examples import thorough
 from tests.support.processes.daemon import ROOT, running
 from tests.support.processes.walkthrough import Block, Walkthrough, sections
 
@@ -29,6 +30,7 @@ def follow(folder: Path, port: int) -> list[str]:
     return wrong
 
 
+@thorough
 def test_the_commands_of_the_page_do_what_it_shows_at_the_embedded_broker(tmp_path: Path) -> None:
     """In their order."""
     with running(EmbeddedBroker()) as broker:

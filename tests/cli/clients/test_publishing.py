@@ -141,7 +141,7 @@ def test_the_connection_is_kept_alive_while_standard_input_is_silent(embedded: E
     thread = threading.Thread(target=lambda: ended.append(pub(embedded.port, *arguments, standard_input=read)))
     thread.start()
     os.write(write, b"first\n")
-    wait_until(lambda: pings.seen >= 3, 15.0, "three pings")
+    wait_until(lambda: pings.seen >= 3, 40.0, "three pings")
     os.write(write, b"second\n")
     os.close(write)
     thread.join()

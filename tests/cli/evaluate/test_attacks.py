@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import app
 from tests.cli.evaluate.runs import Fault, fault_line, json_lines, stamp, truth_lines
+from tests.support.examples import examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
@@ -18,7 +19,9 @@ JSON = st.recursive(
 )
 VALUES = JSON | st.sampled_from([stamp(0), stamp(10), "2026-01-05", "1e308", "-1", -1, 1e300, 10**30, "CNC-01", ""])
 ANY = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=150
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+    max_examples=examples(60),
 )
 DETECTION_KEYS = ("machine", "machine_id", "from", "to", "time", "timestamp", "score", "fault")
 FAULT = fault_line(Fault("CNC-01", 10, 20))

@@ -16,6 +16,7 @@ from cli.evaluate.evaluation import Evaluation
 from cli.evaluate.evaluation import evaluate as evaluated
 from cli.options.evaluate import EvaluateOptions
 from tests.cli.evaluate.runs import DAY, HOUR, MACHINES, Command, Fault, Found, detection, json_lines, truth_lines
+from tests.support.examples import examples
 
 THREE = (
     Fault("CNC-01", 1000, 2000, "bearing_wear", 0.3),
@@ -221,7 +222,7 @@ class Counted:
         }
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(25))
 @given(faults=FAULTS, found=DETECTIONS, tolerance=st.integers(0, 5), before=st.integers(0, 5))
 def test_a_count_one_by_one_gives_the_same_figures(
     tmp_path: Path, faults: Sequence[Fault], found: Sequence[Found], tolerance: int, before: int
@@ -241,7 +242,7 @@ def test_a_count_one_by_one_gives_the_same_figures(
     assert outcome.time_precision == (len(both) / len(counted.detected) if counted.detected else None)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(25))
 @given(faults=FAULTS.filter(bool), found=DETECTIONS.filter(bool))
 def test_each_point_of_the_curve_is_that_of_the_detections_with_these_scores(
     tmp_path: Path, faults: Sequence[Fault], found: Sequence[Found]
@@ -264,7 +265,7 @@ def test_each_point_of_the_curve_is_that_of_the_detections_with_these_scores(
     assert outcome.figures.average_precision == pytest.approx(area)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(15))
 @given(faults=FAULTS, found=DETECTIONS, order=st.randoms(use_true_random=False))
 def test_the_order_of_lines_changes_nothing(
     tmp_path: Path, faults: Sequence[Fault], found: Sequence[Found], order: random.Random

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +11,7 @@ import yaml
 
 from tests.cli.evaluate.runs import Answer, Command
 from tests.plant.faults.test_labels import PRESS
-from tests.support.processes.daemon import ROOT
+from tests.support.processes.daemon import DaemonProcess
 
 TOOL: Final = {"life_hours": 1, "resets": "faulted", "effects": {"vibration": {"plus": 2}}}
 SIGNALS: Final = {"vibration": {"base": 2, "limits": [0, 500], "decimals": 6}}
@@ -34,8 +32,9 @@ class Run:
         file.write_text(plant())
         files = ["--message-config-path", str(file), "--truth", str(self.truth), "--http-port", "0"]
         files += [] if commands is None else ["--commands", str(commands)]
-        run = [sys.executable, "app.py", "run", "--dry-run", *files, *TIMES, *flags]
-        self.output = subprocess.run(run, cwd=ROOT, check=True, capture_output=True).stdout
+        with DaemonProcess("run", "--dry-run", *files, *TIMES, *flags) as process:
+            assert process.wait(50) == 0, process.log
+            self.output = "".join(process.output).encode()
         self.lines = [json.loads(line) for line in self.truth.read_text().splitlines()]
         self.labels = [each for each in self.lines if each["type"] == "fault"]
 
@@ -109,8 +108,8 @@ def test_a_replay_of_the_ground_truth_has_the_same_labels(tmp_path: Path) -> Non
     reload = {"after_seconds": 7200, "command": "reload", "content": plant(label_from=0)}
     repair = {"after_seconds": 9000, "command": "set_state", "machine_id": "PRESS-02", "state": "faulted", "seconds": 9}
     commands.write_text(json.dumps(reload) + "\n" + json.dumps(repair) + "\n")
-    first = Run(tmp_path, "truth", commands=commands)
-    again = Run(tmp_path, "again", commands=first.truth)
+    first = Run(tmp_path, "truth", "--duration", "4h", commands=commands)
+    again = Run(tmp_path, "again", "--duration", "4h", commands=first.truth)
 
     assert again.output == first.output
     assert sorted(again.truth.read_text().splitlines()) == sorted(first.truth.read_text().splitlines())

@@ -368,7 +368,7 @@ def test_a_running_replica_is_left_alone(faults: set[int], pod: Pod) -> None:
         broker.faults.puback(code, times=None)
     with running(broker), Recorder(broker.port, client_id="plant-0") as replica:
         preflight(environ(pod, broker.port, **PLAIN))
-        wait_until(lambda: [*broker.sessions] == ["plant-0"], 2.0, "one session")
+        wait_until(lambda: [*broker.sessions] == ["plant-0"], 20.0, "one session")
 
         assert (replica.sessions, broker.connected) == ([False], ["plant-0"])
 
@@ -378,7 +378,7 @@ def test_no_topic_is_tried_where_that_is_not_wanted(pod: Pod) -> None:
     broker = pod.broker()
     with running(broker):
         assert preflight(environ(pod, broker.port), "--no-publish") == 0
-        wait_until(lambda: not broker.sessions, 2.0, "no session")
+        wait_until(lambda: not broker.sessions, 20.0, "no session")
 
     assert (broker.counters.publishes.total(), broker.counters.connects.total()) == (0, 1)
 
@@ -412,8 +412,8 @@ def test_another_audience_that_the_broker_takes_is_no_failure(pod: Pod, capsys: 
 def test_with_wait_it_passes_once_the_broker_is_there(pod: Pod) -> None:
     """A preflight process waits for the broker, writes unchanged lines once, and shows no token."""
     port = free_port()
-    with DaemonProcess("preflight", "--wait", "20", environ=environ(pod, port)) as process:
-        wait_until(lambda: "retrying for up to 20 s" in "".join(process.output), 10.0, "waiting")
+    with DaemonProcess("preflight", "--wait", "60", environ=environ(pod, port)) as process:
+        wait_until(lambda: "retrying for up to 60 s" in "".join(process.output), 30.0, "waiting")
         with running(pod.broker(port=port)):
             assert process.wait() == 0
     said = "".join(process.output)
@@ -427,7 +427,7 @@ def test_a_wait_can_be_over_and_can_be_ended(pod: Pod, capsys: Capture) -> None:
     """After --wait the exit code is that of the last failure, which is printed; SIGTERM ends a wait with 1."""
     nowhere = environ(pod, free_port())
     with DaemonProcess("preflight", "--wait", "60", environ=nowhere) as process:
-        wait_until(lambda: "retrying" in "".join(process.output), 10.0, "waiting")
+        wait_until(lambda: "retrying" in "".join(process.output), 30.0, "waiting")
         process.signal(signal.SIGTERM)
         assert (process.wait(), process.output[-1], process.log) == (Exit.INTERRUPTED, "interrupted\n", "")
 
@@ -442,7 +442,7 @@ def test_with_commands_on_the_subscription_is_tested_and_with_commands_off_it_is
         assert preflight(variables) == 0
         without = capsys.readouterr().out
         assert preflight(variables | {"MQTT_COMMANDS": "true"}) == 0
-        wait_until(lambda: not broker.sessions, 2.0, "no session")
+        wait_until(lambda: not broker.sessions, 20.0, "no session")
 
     assert "SUBSCRIBE" not in without
     assert "ok    SUBSCRIBE  the broker sends the commands of factory/commands/+/+" in capsys.readouterr().out

@@ -15,7 +15,9 @@ from cli.ctl.client import Client
 from cli.top.app import TopApp
 from cli.top.list_screen import ListScreen
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 40.0
+_LOOK_SECONDS = 0.1
+"""How often the screen is looked at, which takes long, while something is waited for."""
 
 
 class Shown:
@@ -55,11 +57,15 @@ class Shown:
         end = time.monotonic() + PATIENCE_SECONDS
         while not is_so():
             assert time.monotonic() < end, f"not within {PATIENCE_SECONDS} s: {what} in:\n{self.text}"
-            await self._pilot.pause(0.02)
+            await self._pilot.pause(_LOOK_SECONDS)
 
     async def shows(self, text: str) -> None:
         """Wait until a text is on the screen."""
         await self.until(lambda: text in self.text, repr(text))
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass, for what must not happen meanwhile."""
+        await self._pilot.pause(seconds)
 
     async def resize(self, columns: int, lines: int) -> None:
         """Give the terminal another size."""

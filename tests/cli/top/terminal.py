@@ -18,7 +18,7 @@ from typing import Self
 
 from tests.support.processes.daemon import ROOT
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 40.0
 
 
 class Terminal:

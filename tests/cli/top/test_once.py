@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pytest
 
+import app
+from cli.ctl.client import Client
+from cli.top.watch import rates_until_now
 from tests.cli.top.answering import answering
 from tests.cli.top.screen import execute
-from tests.support.processes.daemon import ROOT
+from tests.support.processes.daemon import DaemonProcess
 from tests.support.processes.ports import free_port
-from tests.support.processes.waiting import wait_until
 
 
-def once(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+class Done(NamedTuple):
+    """How it has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def once(*arguments: str, environ: Mapping[str, str] | None = None) -> Done:
     """Run it, as in a pipe."""
-    call = [sys.executable, "app.py", "top", *arguments]
-    return subprocess.run(
-        call, cwd=ROOT, env={**(environ or {})}, capture_output=True, text=True, check=False, timeout=50
-    )
+    with DaemonProcess("top", *arguments, environ=environ) as process:
+        code = process.wait(50)
+        return Done(code, "".join(process.output), process.log)
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:
+    """Run it in this process, where a test is about what is printed."""
+    code = app.main(["top", *arguments], {})
+    said = capsys.readouterr()
+    return Done(code, said.out, said.err)
 
 
 @pytest.mark.parametrize("arguments", [("--once",), ()], ids=["asked for", "no terminal"])
@@ -53,8 +69,10 @@ def test_a_frame_has_all_of_the_overview(url: str, arguments: tuple[str, ...]) -
 
 def test_the_rates_of_before_are_in_it(url: str) -> None:
     """As the simulator has kept them, one each five seconds."""
-    rates = re.compile(r"^Rate .* msg/s   [ ▁▂▃▄▅▆▇█]{2,} over \d", re.MULTILINE)
-    wait_until(lambda: rates.search(once(url).stdout), 30.0, "rates of before")
+    while not any(rates_until_now(Client(url, timeout_seconds=5))):
+        time.sleep(0.5)
+
+    assert re.search(r"^Rate .* msg/s   [ ▁▂▃▄▅▆▇█]{2,} over \d", once(url).stdout, re.MULTILINE)
 
 
 def test_its_width_is_that_of_the_variable(url: str) -> None:
@@ -90,10 +108,12 @@ def test_where_nothing_answers_that_is_said_in_one_line() -> None:
         (b'{"title": "Not Found", "detail": "no such\\u001b call"}', 404, "no such? call"),
     ],
 )
-def test_something_else_that_answers_is_taken_for_no_simulator(content: bytes, status: int, why: str) -> None:
+def test_something_else_that_answers_is_taken_for_no_simulator(
+    content: bytes, status: int, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its text reaches the terminal without control characters."""
     with answering(lambda _: content, status) as address:
-        done = once(address)
+        done = printed(capsys, address)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"{address} answers, but not as a simulator of this version: {why}\n"
@@ -120,10 +140,10 @@ def test_text_from_outside_does_nothing_to_the_terminal(url: str) -> None:
         {"process": {"x": 1}, "journal": [{"command": {"command": "reload", "x": [[[[[[1]]]]]]}}, 5, None]},
     ],
 )
-def test_what_is_not_known_is_a_dash(overview: Mapping[str, object]) -> None:
+def test_what_is_not_known_is_a_dash(overview: Mapping[str, object], capsys: pytest.CaptureFixture[str]) -> None:
     """An overview with parts that are missing, or are something else, is shown as far as it goes."""
     with answering(lambda _: json.dumps(overview).encode()) as address:
-        done = once(address)
+        done = printed(capsys, address, "--once")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "asked –   generated –   delivered –" in done.stdout  # noqa: RUF001

@@ -6,6 +6,9 @@ import asyncio
 import json
 import signal
 
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
 from sandbox.broker import EmbeddedBroker
 from tests.cli.top.answering import answering
 from tests.cli.top.screen import Shown, execute, fetched, on_screen, shown
@@ -121,3 +124,15 @@ def test_a_long_list_of_machines_says_what_it_leaves_out(url: str) -> None:
 
     with answering(lambda path: json.dumps(machines if "machines?" in path else overview).encode()) as address:
         on_screen(address, look)
+
+
+def test_a_selection_that_is_told_of_while_the_screen_ends_is_nothing(url: str) -> None:
+    """The list goes before the screen, and what it has said of itself may come after that."""
+
+    async def look(screen: Shown) -> None:
+        top = screen.app.screen
+        await top.query_one(OptionList).remove()
+        top.post_message(OptionList.OptionHighlighted(OptionList("x"), Option("x"), 0))
+        await screen.wait(0.1)
+
+    on_screen(url, look)

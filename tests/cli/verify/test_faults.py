@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import orjson
@@ -12,7 +10,7 @@ import yaml
 
 import app
 from tests.plant.faults.test_labels import FAULTS, PRESS
-from tests.support.processes.daemon import ROOT
+from tests.support.processes.daemon import DaemonProcess
 
 RUN = ["--seed", "1", "--start", "2026-01-01T00:00:00Z", "--duration", "7200", "--speed", "max", "--http-port", "0"]
 
@@ -25,8 +23,8 @@ def run(folder: Path, *, faults: bool) -> tuple[Path, Path]:
     plant.write_text(yaml.safe_dump({"message_types": {"press": press, "fault_labels": {"enabled": True}}}))
     commands.write_text('{"after_seconds": 900, "command": "stop", "machine_id": "PRESS-02"}\n')
     files = ["--message-config-path", str(plant), "--commands", str(commands), "--truth", str(truth)]
-    with rows.open("wb") as said:
-        subprocess.run([sys.executable, "app.py", "run", "--dry-run", *files, *RUN], cwd=ROOT, stdout=said, check=True)
+    with rows.open("wb") as said, DaemonProcess("run", "--dry-run", *files, *RUN, stdout=said.fileno()) as process:
+        assert process.wait(50) == 0, process.log
     return rows, truth
 
 

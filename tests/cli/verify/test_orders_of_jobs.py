@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from plant.definition.plant_config import parse
+from plant.telemetry import Message
 from tests.cli.verify.test_reloads import record
 from tests.cli.verify.test_verify import Answer, answer_to
 from tests.plant.material_flow.order_lines import line_data, with_lots
@@ -18,19 +19,26 @@ Row = dict[str, Any]
 Check = Callable[[Sequence[Row]], Answer]
 
 
-@pytest.fixture
-def rows(tmp_path: Path) -> list[Row]:
-    """The messages of an hour of a line that makes to order, whose ground truth is in a file."""
-    return [orjson.loads(row.payload) for row in record([(3600, parse(line_data(with_lots())))], tmp_path / "truth")]
+@pytest.fixture(scope="module")
+def hour(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Message], Path]:
+    """The messages of an hour of a line that makes to order, and its ground truth."""
+    truth = tmp_path_factory.mktemp("line") / "truth"
+    return record([(3600, parse(line_data(with_lots())))], truth), truth
 
 
 @pytest.fixture
-def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
+def rows(hour: tuple[list[Message], Path]) -> list[Row]:
+    """The messages as objects."""
+    return [orjson.loads(each.payload) for each in hour[0]]
+
+
+@pytest.fixture
+def check(hour: tuple[list[Message], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
     """Verify messages against that ground truth."""
 
     def run(rows: Sequence[Row]) -> Answer:
         (tmp_path / "rows").write_bytes(b"\n".join(map(orjson.dumps, rows)))
-        return answer_to([str(tmp_path / "rows"), "--truth", str(tmp_path / "truth")], capsys)
+        return answer_to([str(tmp_path / "rows"), "--truth", str(hour[1])], capsys)
 
     return run
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -17,6 +19,7 @@ from plant.definition.plant_config import PlantConfig
 from plant.definition.plant_config import load as load_plant
 from plant.telemetry import Message
 from tests.cli.verify.test_verify import ONE_OF_EACH, answer_to
+from tests.support.examples import cases
 from tests.support.factory.plants import ROOT, config, original
 
 START = 1_767_596_400.0
@@ -113,6 +116,14 @@ def record(course: Course, path: Path) -> list[Message]:
     return rows
 
 
+@cache
+def recorded(name: str) -> tuple[Sequence[Message], bytes]:
+    """The messages of a course, and its ground truth."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "truth"
+        return record(COURSES[name], path), path.read_bytes()
+
+
 def as_dry_run(row: Message) -> bytes:
     """A line as a dry run writes it."""
     properties = b'"user_properties":{"trigger":"job"},' if row.trigger else b""
@@ -124,13 +135,16 @@ def bare(row: Message) -> bytes:
     return row.payload
 
 
-@pytest.mark.parametrize("form", [as_dry_run, bare], ids=["dry_run", "payloads"])
-@pytest.mark.parametrize("name", COURSES)
+FORMS = [(name, bare) for name in COURSES] + [(name, as_dry_run) for name in cases([*COURSES], 4)]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS, ids=[f"{name}-{form.__name__}" for name, form in FORMS])
 def test_messages_agree_with_the_ground_truth_over_reloads(
     name: str, form: Callable[[Message], bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each message and in sum, with nothing missing, and nothing beyond."""
-    rows = record(COURSES[name], tmp_path / "truth")
+    rows, truth = recorded(name)
+    (tmp_path / "truth").write_bytes(truth)
     (tmp_path / "rows").write_bytes(b"\n".join(map(form, rows)))
 
     answer = answer_to([str(tmp_path / "rows"), "--truth", str(tmp_path / "truth"), "--strict"], capsys)

@@ -9,6 +9,7 @@ import re
 import resource
 import subprocess
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -43,7 +44,7 @@ from plant.telemetry import Message
 from tests.support.factory.answers import whole_answer
 from tests.support.factory.plants import COUNTED, ROOT, config, original
 
-DAY, HOUR = 86_400, 3_600
+DAY, SHIFT, HOUR = 86_400, 14_400, 3_600
 START_MS = round(START * 1000)
 ONE_OF_EACH = dict.fromkeys(COUNTED, 1)
 
@@ -57,7 +58,8 @@ class Record(NamedTuple):
     def between(self, since: float, until: float) -> list[bytes]:
         """The messages of some of its seconds."""
         begin, end = START_MS + since * 1000, START_MS + until * 1000
-        return [row.payload for row in self.rows if begin < row.time_ms <= end]
+        first, behind = (bisect_right(self.rows, each, key=lambda row: row.time_ms) for each in (begin, end))
+        return [row.payload for row in self.rows[first:behind]]
 
     @property
     def lines(self) -> list[bytes]:
@@ -87,6 +89,12 @@ def stamp(time_ms: float) -> str:
 def day(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """A day of one machine of each type."""
     return record(config(ONE_OF_EACH), DAY, tmp_path_factory.mktemp("day") / "truth")
+
+
+@pytest.fixture(scope="module")
+def shift(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """Four hours of one machine of each type, where a test needs no more."""
+    return record(config(ONE_OF_EACH), SHIFT, tmp_path_factory.mktemp("shift") / "truth")
 
 
 class Answer(NamedTuple):
@@ -190,7 +198,7 @@ def test_messages_of_a_day_agree_with_the_ground_truth(day: Record, verify: Call
 
 def test_additional_reports_agree_too(verify: Callable[..., Answer], tmp_path: Path) -> None:
     """The original's plant, whose welding and painting machines report jobs in additional messages."""
-    recorded_plant = record(original(), 4 * HOUR, tmp_path / "recorded")
+    recorded_plant = record(original(), 2 * HOUR, tmp_path / "recorded")
 
     answer = verify(recorded_plant.lines, recorded_plant.truth, "--strict", "--machines", "[WP]*")
 
@@ -239,10 +247,10 @@ def forgets_scrap(rows: MessageCounts, hours: float) -> Figures:
     ],
 )
 def test_a_wrong_calculator_is_caught(
-    wrong: Calculator, about: str, day: Record, verify: Callable[..., Answer]
+    wrong: Calculator, about: str, shift: Record, verify: Callable[..., Answer]
 ) -> None:
     """On every machine that it is wrong about, and on no other."""
-    answer = verify(day.lines, day.truth, calculate=wrong)
+    answer = verify(shift.lines, shift.truth, calculate=wrong)
 
     machines = [f"{each}-01" for each in about.split()]
     assert answer.code == 1
@@ -250,81 +258,81 @@ def test_a_wrong_calculator_is_caught(
     assert f"* above the bound: {', '.join(machines)}." in answer.text
 
 
-def test_a_wrong_ideal_in_the_ground_truth_is_caught(day: Record, verify: Callable[..., Answer]) -> None:
+def test_a_wrong_ideal_in_the_ground_truth_is_caught(shift: Record, verify: Callable[..., Answer]) -> None:
     """Messages say cycle times of their own; printers and rigs do not."""
-    untotalled = [line for line in day.truth if b'"totals"' not in line]
+    untotalled = [line for line in shift.truth if b'"totals"' not in line]
     slow = [line.replace(b'"ideal_cycle_seconds":10.0', b'"ideal_cycle_seconds":11.0') for line in untotalled]
 
-    assert "* above the bound: CNC-01." in verify(day.lines, slow).text
+    assert "* above the bound: CNC-01." in verify(shift.lines, slow).text
 
 
-def test_results_that_are_never_said_are_caught(day: Record, verify: Callable[..., Answer]) -> None:
+def test_results_that_are_never_said_are_caught(shift: Record, verify: Callable[..., Answer]) -> None:
     """No job, no quality: the ground truth has both."""
-    without_results = [line.replace(b'"test_result":"pass"', b'"test_result":null') for line in day.lines]
+    without_results = [line.replace(b'"test_result":"pass"', b'"test_result":null') for line in shift.lines]
     without_results = [line.replace(b'"test_result":"fail"', b'"test_result":null') for line in without_results]
 
-    [rig] = [line for line in verify(without_results, day.truth).text.splitlines() if line.startswith("TEST-01")]
+    [rig] = [line for line in verify(without_results, shift.truth).text.splitlines() if line.startswith("TEST-01")]
 
     assert rig.count("*") == 4
     assert rig.count(" -*") == 2
 
 
-def test_lost_messages_are_found_and_named(day: Record, verify: Callable[..., Answer]) -> None:
+def test_lost_messages_are_found_and_named(shift: Record, verify: Callable[..., Answer]) -> None:
     """One message in twenty of one machine: its messages and jobs are missing, and its throughput is too low."""
     draw = random.Random(1)
-    left = [row.payload for row in day.rows if row.source != "PAINT-01" or draw.random() > 0.05]
+    left = [row.payload for row in shift.rows if row.source != "PAINT-01" or draw.random() > 0.05]
 
-    answer = verify(left, day.truth)
+    answer = verify(left, shift.truth)
 
     assert answer.code == 1
     assert "* above the bound: PAINT-01." in answer.text
-    lost = len(day.rows) - len(left)
+    lost = len(shift.rows) - len(left)
     assert f"Messages missing: {lost:,} (PAINT-01 {lost:,})." in answer.text
     assert "Job numbers missing: 0." not in answer.text
 
 
-def test_a_machine_that_falls_silent_is_found(day: Record, verify: Callable[..., Answer]) -> None:
-    """Whether it never reports anything, or stops at noon."""
-    others = [row for row in day.rows if row.source != "TEST-01"]
-    until_noon = [row for row in day.rows if row.source != "TEST-01" or row.time_ms < START_MS + DAY * 500]
+def test_a_machine_that_falls_silent_is_found(shift: Record, verify: Callable[..., Answer]) -> None:
+    """Whether it never reports anything, or stops half-way."""
+    others = [row for row in shift.rows if row.source != "TEST-01"]
+    until_half = [row for row in shift.rows if row.source != "TEST-01" or row.time_ms < START_MS + SHIFT * 500]
 
-    never, later = (verify((row.payload for row in rows), day.truth) for rows in (others, until_noon))
+    never, later = (verify((row.payload for row in rows), shift.truth) for rows in (others, until_half))
 
     assert (never.code, later.code) == (1, 1)
     assert "Without any message: TEST-01." in never.text
-    assert "Messages missing: 4,320 (TEST-01 4,320)." in later.text
+    assert "Messages missing: 720 (TEST-01 720)." in later.text
 
 
-def test_repeated_messages_change_no_figure(day: Record, verify: Callable[..., Answer]) -> None:
+def test_repeated_messages_change_no_figure(shift: Record, verify: Callable[..., Answer]) -> None:
     """At-least-once delivery repeats; it is reported, and only --strict minds."""
-    lines = day.between(0, 6 * HOUR)
+    lines = shift.between(0, 3 * HOUR)
     doubled = [*lines[:5000], *lines[4900:]]
 
-    answer, strict = verify(doubled, day.truth), verify(doubled, day.truth, "--strict")
+    answer, strict = verify(doubled, shift.truth), verify(doubled, shift.truth, "--strict")
 
     assert (answer.code, strict.code) == (0, 1)
     assert "Messages repeated: 100 (" in answer.text
 
 
-def test_unreadable_is_named(day: Record, verify: Callable[..., Answer]) -> None:
+def test_unreadable_is_named(shift: Record, verify: Callable[..., Answer]) -> None:
     """It ends nothing; --strict minds."""
-    junk = [b"{", *day.lines[:20_000]]
+    junk = [b"{", *shift.lines[:10_000]]
 
-    answer = verify(junk, day.truth)
+    answer = verify(junk, shift.truth)
 
     assert answer.code == 0
     assert "1 lines are unreadable: line 1: not JSON." in answer.text
-    assert verify(junk, day.truth, "--strict").code == 1
+    assert verify(junk, shift.truth, "--strict").code == 1
 
 
 @pytest.mark.parametrize(
     "flag", ["--availability-within", "--performance-within", "--oee-within", "--throughput-within"]
 )
-def test_bounds_can_be_set(flag: str, day: Record, verify: Callable[..., Answer]) -> None:
+def test_bounds_can_be_set(flag: str, shift: Record, verify: Callable[..., Answer]) -> None:
     """A bound of nothing is passed by nearly all; the allowance still holds, so that messages cut short show it."""
-    short = day.between(6 * HOUR, 7 * HOUR)
+    short = shift.between(2 * HOUR, 3 * HOUR)
 
-    assert "~" in verify(short, day.truth, flag, "0").text
+    assert "~" in verify(short, shift.truth, flag, "0").text
 
 
 # less than a day
@@ -354,26 +362,26 @@ def of(truth: GroundTruth, since: float, until: float) -> Mapping[str, MachineTo
     return truth.machines(round(START_MS + since * 1000), round(START_MS + until * 1000))
 
 
-def test_messages_of_an_hour_are_held_against_that_hour(day: Record, verify: Callable[..., Answer]) -> None:
+def test_messages_of_an_hour_are_held_against_that_hour(shift: Record, verify: Callable[..., Answer]) -> None:
     """The ground truth is cut to the messages."""
-    answer = verify(day.between(10 * HOUR, 11 * HOUR), day.truth, "--strict")
+    answer = verify(shift.between(2 * HOUR, 3 * HOUR), shift.truth, "--strict")
 
     assert answer.code == 0, answer.text
-    assert re.search(r" 2026-01-01T10:00:0\dZ to 2026-01-01T1(0:59:5\d|1:00:00)Z ", answer.text)
+    assert re.search(r" 2026-01-01T02:00:0\dZ to 2026-01-01T0(2:59:5\d|3:00:00)Z ", answer.text)
 
 
 def test_messages_beyond_the_ground_truth_are_left_out(
-    day: Record, verify: Callable[..., Answer], tmp_path: Path
+    shift: Record, verify: Callable[..., Answer], tmp_path: Path
 ) -> None:
     """The messages are cut to the ground truth."""
-    run = orjson.dumps({"type": "run", "start": stamp(START_MS), "end": stamp(START_MS + 6 * HOUR * 1000)})
-    first_hours = [run, *day.truth[1:-1]]
+    run = orjson.dumps({"type": "run", "start": stamp(START_MS), "end": stamp(START_MS + 3 * HOUR * 1000)})
+    first_hours = [run, *shift.truth[1:-1]]
 
-    answer = verify(day.lines, first_hours, "--strict")
+    answer = verify(shift.lines, first_hours, "--strict")
 
     assert answer.code == 0, answer.text
     assert (
-        f"{len(day.rows) - len(day.between(0, 6 * HOUR)):,} messages outside the time of the ground truth"
+        f"{len(shift.rows) - len(shift.between(0, 3 * HOUR)):,} messages outside the time of the ground truth"
         in answer.text
     )
 
@@ -409,9 +417,9 @@ def compared(day: Record, recorded: GroundTruth, since: float, until: float) -> 
         yield compare(machine, truth[machine_id])
 
 
-def test_a_minute_is_too_short_to_compare_and_says_so(day: Record, verify: Callable[..., Answer]) -> None:
+def test_a_minute_is_too_short_to_compare_and_says_so(shift: Record, verify: Callable[..., Answer]) -> None:
     """By an exit code of its own, by machine and figure, without figures that are none, in columns that stand apart."""
-    answer = verify(day.between(6 * HOUR, 6 * HOUR + 60), day.truth)
+    answer = verify(shift.between(3 * HOUR, 3 * HOUR + 60), shift.truth)
 
     assert answer.code == 3, answer.text
     assert re.search(r"^\? too short to compare: \d+ of 25 figures \(3DP-01 ", answer.text, re.MULTILINE)
@@ -422,31 +430,31 @@ def test_a_minute_is_too_short_to_compare_and_says_so(day: Record, verify: Calla
     assert len(heads) == len(first) == 16
 
 
-def test_what_is_wrong_is_wrong_in_a_minute_too(day: Record, verify: Callable[..., Answer]) -> None:
+def test_what_is_wrong_is_wrong_in_a_minute_too(shift: Record, verify: Callable[..., Answer]) -> None:
     """A wrong status is reported however short the span is."""
-    rows = day.between(6 * HOUR, 6 * HOUR + 60)
+    rows = shift.between(3 * HOUR, 3 * HOUR + 60)
 
-    answer = verify([*rows[:-1], re.sub(rb'"status":"\w+"', b'"status":"asleep"', rows[-1])], day.truth)
+    answer = verify([*rows[:-1], re.sub(rb'"status":"\w+"', b'"status":"asleep"', rows[-1])], shift.truth)
 
     assert answer.code == 1, answer.text
 
 
 @pytest.mark.parametrize("seconds", [1, 5, 11, 30])
-def test_the_shortest_times_end_with_a_sentence(seconds: int, day: Record, verify: Callable[..., Answer]) -> None:
+def test_the_shortest_times_end_with_a_sentence(seconds: int, shift: Record, verify: Callable[..., Answer]) -> None:
     """A message or two of a machine, or none."""
-    answer = verify(day.between(6 * HOUR, 6 * HOUR + seconds), day.truth)
+    answer = verify(shift.between(3 * HOUR, 3 * HOUR + seconds), shift.truth)
 
     assert answer.code in (1, 3), answer.text + answer.error  # 1: a machine that says nothing
     assert "Every compared figure is within its bound." not in answer.text
 
 
-def test_columns_stand_apart_whatever_is_in_them(day: Record, verify: Callable[..., Answer]) -> None:
+def test_columns_stand_apart_whatever_is_in_them(shift: Record, verify: Callable[..., Answer]) -> None:
     """Figures of a consumer that are beyond all measure, names of any length."""
 
     def beyond(rows: MessageCounts, hours: float) -> Figures:
         return Figures(*(-1e12 if name == "oee" else 123456789.0 for name in Figures._fields))
 
-    answer = verify(day.between(0, HOUR), day.truth, calculate=beyond)
+    answer = verify(shift.between(0, HOUR), shift.truth, calculate=beyond)
 
     table = [line.split() for line in answer.text.splitlines()[1:7]]
     assert [len(cells) for cells in table] == [16] * 6
@@ -455,14 +463,16 @@ def test_columns_stand_apart_whatever_is_in_them(day: Record, verify: Callable[.
 # the truth in other forms
 
 
-def test_a_truth_file_that_was_not_closed_is_used_as_far_as_it_goes(day: Record, verify: Callable[..., Answer]) -> None:
+def test_a_truth_file_that_was_not_closed_is_used_as_far_as_it_goes(
+    shift: Record, verify: Callable[..., Answer]
+) -> None:
     """The process died: no end, a last line cut short, and intervals that were never closed."""
-    half = len(day.truth) // 2
+    half = len(shift.truth) // 2
 
-    answer = verify(day.lines, [*day.truth[:half], day.truth[half][:30]])
+    answer = verify(shift.lines, [*shift.truth[:half], shift.truth[half][:30]])
 
     assert answer.code == 0, answer.text
-    assert re.search(r" 2026-01-01T00:00:00Z to 2026-01-01T1\d", answer.text)
+    assert re.search(r" 2026-01-01T00:00:00Z to 2026-01-01T0[0-3]:", answer.text)
 
 
 def sums(plant: FactoryMessageGenerator) -> bytes:
@@ -550,19 +560,21 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(which: str,
     assert ended.stderr.startswith("verify: /dev/zero")
 
 
-def test_messages_in_place_of_the_ground_truth_are_recognised(day: Record, verify: Callable[..., Answer]) -> None:
+def test_messages_in_place_of_the_ground_truth_are_recognised(shift: Record, verify: Callable[..., Answer]) -> None:
     """In each form that messages have."""
-    for line in (day.lines[0], b'{"topic":"a/b","payload":%b}' % day.lines[0], b"a/b %b" % day.lines[0]):
-        answer = verify(day.lines, [line, line])
+    for line in (shift.lines[0], b'{"topic":"a/b","payload":%b}' % shift.lines[0], b"a/b %b" % shift.lines[0]):
+        answer = verify(shift.lines[:2000], [line, line])
         assert (answer.code, answer.text) == (2, "")
         assert "truth: messages, not ground truth" in answer.error
 
 
-def test_no_control_character_of_an_input_reaches_the_terminal(day: Record, verify: Callable[..., Answer]) -> None:
+def test_no_control_character_of_an_input_reaches_the_terminal(shift: Record, verify: Callable[..., Answer]) -> None:
     """Neither of messages nor of the ground truth, in the report or in an error."""
-    named = [line.replace(b'-01"', b'-\\u001b[2J"', 1) for line in [*day.lines[:2000], *day.truth]]
+    named = [line.replace(b'-01"', b'-\\u001b[2J"', 1) for line in [*shift.lines[:2000], *shift.truth]]
     report = verify(named[:2000], named[2000:])
-    error = verify(day.lines, [day.truth[0], b'{"type":"gone","at":"2026-01-01T00:00:00Z","machine_id":"\\u001b[2J"}'])
+    error = verify(
+        shift.lines[:2000], [shift.truth[0], b'{"type":"gone","at":"2026-01-01T00:00:00Z","machine_id":"\\u001b[2J"}']
+    )
 
     assert r"-\x1b[2J" in report.text
     assert r"the machine \x1b[2J" in error.error
@@ -570,11 +582,11 @@ def test_no_control_character_of_an_input_reaches_the_terminal(day: Record, veri
 
 
 def test_what_cannot_be_read_ends_with_two_and_a_sentence(
-    day: Record, verify: Callable[..., Answer], capsys: pytest.CaptureFixture[str]
+    shift: Record, verify: Callable[..., Answer], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No file, no messages, messages of other machines or of another time, options that do not go together."""
-    other = [line.replace(b'-01"', b'-77"') for line in day.lines[:100]]
-    late = [line.replace(b'"2026', b'"2036') for line in day.lines[:100]]
+    other = [line.replace(b'-01"', b'-77"') for line in shift.lines[:100]]
+    late = [line.replace(b'"2026', b'"2036') for line in shift.lines[:100]]
     asked = {
         "cannot read nowhere: No such file": answer_to(["nowhere", "--truth", "nowhere"], capsys),
         "name the messages": answer_to(["rows"], capsys),
@@ -583,10 +595,10 @@ def test_what_cannot_be_read_ends_with_two_and_a_sentence(
         ),
         "--from-mqtt needs --duration": answer_to(["--from-mqtt"], capsys),
         "no message of a machine in 1 lines: 0 outside the time of the ground truth, 0 unrelated, 1 unreadable": verify(
-            [b"?"], day.truth
+            [b"?"], shift.truth
         ),
-        "no machine in common": verify(other, day.truth),
-        "100 outside the time": verify(late, day.truth),
+        "no machine in common": verify(other, shift.truth),
+        "100 outside the time": verify(late, shift.truth),
         "cannot get http://127.0.0.1:1/oee: [Errno": answer_to(["rows", "--truth", "http://127.0.0.1:1/oee"], capsys),
     }
     for sentence, answer in asked.items():

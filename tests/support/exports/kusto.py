@@ -16,6 +16,7 @@ import subprocess
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -68,20 +69,27 @@ class Parser:
     def __enter__(self) -> Self:
         call = ["node", str(Path(__file__).with_suffix(".js")), str(_FOLDER)]
         self._process = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._told: dict[str, Answer] = {}
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
     def parse(self, *asked: tuple[Database, str]) -> list[Answer]:
-        """What it says of texts, each in its database."""
+        """What it says of texts, each in its database; it is asked once for each, as that takes it long."""
+        questions = [
+            json.dumps({"tables": its.tables, "functions": its.functions, "text": text}) for its, text in asked
+        ]
+        self._ask([each for each in dict.fromkeys(questions) if each not in self._told])
+        return [self._told[each] for each in questions]
+
+    def _ask(self, questions: list[str]) -> None:
         assert self._process.stdin
         assert self._process.stdout
-        questions = [{"tables": its.tables, "functions": its.functions, "text": text} for its, text in asked]
-        self._process.stdin.write(json.dumps(questions) + "\n")
+        self._process.stdin.write(f"[{','.join(questions)}]\n")
         self._process.stdin.flush()
-        told = json.loads(self._process.stdout.readline())
-        return [Answer(each["errors"], dict(each["columns"]), _node(each["tree"])) for each in told]
+        for question, told in zip(questions, json.loads(self._process.stdout.readline()), strict=True):
+            self._told[question] = Answer(told["errors"], dict(told["columns"]), _node(told["tree"]))
 
     def run(self, query: str, made: Database, tables: Mapping[str, list[Row]]) -> list[Row]:
         """The rows that a query gives over tables in memory."""
@@ -278,15 +286,18 @@ def _of_known(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     return lambda a, b: None if a is None or b is None else operation(a, b)
 
 
+@cache
 def _time(text: str) -> float:
     return datetime.fromisoformat(text[9:-1]).replace(tzinfo=UTC).timestamp() * 1000
 
 
+@cache
 def _span(text: str) -> float:
     number, unit = re.fullmatch(r"(\d+)([a-z]+)", text).groups()  # type: ignore[union-attr]
     return float(number) * _UNIT_MS[unit]
 
 
+@cache
 def _string(text: str) -> str:
     return text[2:-1] if text.startswith("@") else str(ast.literal_eval(text))
 

@@ -7,17 +7,19 @@ from pathlib import Path
 
 from edge.routing import TopicRouter
 from edge.settings.types import TopicLayout
-from messages import topic_template
+from messages import START, FactoryMessageGenerator, topic_template
 from plant.definition.plant_config import load
 from plant.telemetry import Message
-from tests.support.factory.plants import ROOT, said
+from tests.support.examples import THOROUGH
+from tests.support.exports.schemas import export_of
+from tests.support.factory.plants import ROOT
 
 PLANTS = [ROOT / "message_structure.yaml", *sorted((ROOT / "scenarios").glob("*.yaml"))]
 """The default plant and all scenarios."""
 
 
 def published(path: Path, layout: TopicLayout, prefix: str = "factory") -> set[str]:
-    """The topics of everything that a plant says in five hours: by then each has spoken."""
+    """The topics of everything that a plant says until each has spoken, for whole hours: five at most."""
     plant = load(path)
     topics = TopicRouter(lambda kind: topic_template(plant, kind), prefix, layout)
     return {topics.topic(message) for message in _speakers(path)}
@@ -26,7 +28,17 @@ def published(path: Path, layout: TopicLayout, prefix: str = "factory") -> set[s
 @functools.cache
 def _speakers(path: Path) -> list[Message]:
     """A message of each source of a plant."""
-    return list({(each.kind, each.source, each.station): each for each in said(load(path), 18_000)}.values())
+    plant, found = load(path), dict[tuple[str, str, str | None], Message]()
+    generator = FactoryMessageGenerator.of(plant, 1)
+    router = TopicRouter(lambda kind: topic_template(plant, kind), "factory", TopicLayout.MACHINE)
+    made = export_of(plant, TopicLayout.MACHINE)
+    silent = {topic for kind in made.kinds for topic in made.topics.topics_of(kind)}
+    for hour in range(1, 6):
+        found |= {(each.kind, each.source, each.station): each for each in generator.advance(START + 3600 * hour)}
+        silent -= {router.topic(each) for each in found.values()}
+        if not silent and not THOROUGH:
+            break
+    return [*found.values()]
 
 
 def matches(topic_filter: str, topic: str) -> bool:

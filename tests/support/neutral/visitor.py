@@ -13,7 +13,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 GRANTED, NOT_AUTHORIZED = 0x80, 0x87
 """Reason codes below GRANTED mean success (MQTT 5, 2.4)."""
 
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 20.0
 
 
 class NotLetIn(ConnectionError):

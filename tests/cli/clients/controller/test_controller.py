@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,15 @@ rules:
 """
 
 
+@contextmanager
+def controlling(at: At, *flags: str) -> Iterator[Client]:
+    """A controller that has subscribed: it says what a retained message told it, which it gets after that."""
+    publish(at, "state/other", {"device_id": "other", "state": "there"}, "--retain")
+    with Client(at.port, *CONTROLLER, *flags, *at.flags) as controller:
+        controller.says('state of other: there|"state":"there"')
+        yield controller
+
+
 def publish(at: At, topic: str, payload: object, *flags: str) -> None:
     """Publish as a device does."""
     message = payload if isinstance(payload, str) else json.dumps(payload, separators=(",", ":"))
@@ -49,7 +60,7 @@ def test_an_alarm_is_answered_with_a_command_for_its_machine(at: At) -> None:
     """QoS 1, not retained, keys in their order, JSON without spaces, ids from 1; one command for many alarms."""
     with (
         Recorder(at.port, topics=[COMMANDS]) as recorder,
-        Client(at.port, *CONTROLLER, *at.flags) as controller,
+        controlling(at) as controller,
     ):
         controller.says(r"controller: connected \(session_present=false\)")
         for value in (82.0, 83.0, 84.0):
@@ -74,9 +85,8 @@ def test_it_starts_a_machine_that_has_recovered_by_rules_of_a_file(at: At, tmp_p
     (tmp_path / "rules.yaml").write_text(QUICK_RULES)
     with (
         Recorder(at.port, topics=[COMMANDS]) as recorder,
-        Client(at.port, *CONTROLLER, "--rules", str(tmp_path / "rules.yaml"), *at.flags) as controller,
+        controlling(at, "--rules", str(tmp_path / "rules.yaml")),
     ):
-        controller.says("connected")
         alarm(at, "temperature", 82.0)
         publish(at, "telemetry/press/temperature", {"device_id": "press", "sensor": "temperature", "value": 70.0})
         alarm(at, "temperature", 81.0)
@@ -97,10 +107,9 @@ def test_a_simulator_does_what_the_controller_sends(mosquitto_port: int, tmp_pat
     address = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(mosquitto_port), "--http-port", str(free_port())]
     with (
         DaemonProcess("run", *address, "--no-mqtt-tls", "--mqtt-auth-method", "none", "--mqtt-commands") as simulator,
-        Client(mosquitto_port, *CONTROLLER, "--rules", str(tmp_path / "rules.yaml")) as controller,
+        controlling(at, "--rules", str(tmp_path / "rules.yaml")),
     ):
         simulator.says("subscribed to commands")
-        controller.says("connected")
         content = {"alarm_type": "high", "value": 82.0, "limit": 80.0}
         publish(at, "alarms/CNC-03/temperature", content)
         simulator.says('command executed command=stop .*by="mqtt controller" .*"CNC-03"')
@@ -110,13 +119,13 @@ def test_a_simulator_does_what_the_controller_sends(mosquitto_port: int, tmp_pat
 
 def test_a_persistent_session_gets_the_alarms_of_its_absence(at: At) -> None:
     """And it says that the session was there, which it is not the first time."""
-    session = (*CONTROLLER, "--session", "persistent", *at.flags)
+    session = ("--session", "persistent")
     with Recorder(at.port, topics=[COMMANDS]) as recorder:
-        with Client(at.port, *session) as before:
+        with controlling(at, *session) as before:
             before.says(r"connected \(session_present=false\)")
         alarm(at, "temperature", 82.0)
         assert recorder.records == []
-        with Client(at.port, *session) as after:
+        with controlling(at, *session) as after:
             after.says(r"connected \(session_present=true\)")
             (record,) = recorder.wait_for(1)
 
@@ -125,12 +134,12 @@ def test_a_persistent_session_gets_the_alarms_of_its_absence(at: At) -> None:
 
 def test_a_clean_session_does_not(at: At) -> None:
     """Alarms that come while it is away are lost; those after that are answered."""
-    session = (*CONTROLLER, "--session", "clean", *at.flags)
+    session = ("--session", "clean")
     with Recorder(at.port, topics=[COMMANDS]) as recorder:
-        with Client(at.port, *session) as before:
-            before.says("connected")
+        with controlling(at, *session):
+            pass
         alarm(at, "temperature", 82.0)
-        with Client(at.port, *session) as after:
+        with controlling(at, *session) as after:
             after.says(r"connected \(session_present=false\)")
             alarm(at, "vibration", 6.0, 5.0)
             (record,) = recorder.wait_for(1)
@@ -145,7 +154,7 @@ def test_a_persistent_session_outlasts_a_kill(mosquitto_port: int) -> None:
     arguments = ("controller", "--session", "persistent")
     publish(at, "state/press", {"device_id": "press", "state": "running"}, "--retain")
     with DaemonProcess(*arguments, environ=environ) as killed:
-        wait_until(lambda: "state of press: running" in "".join(killed.output), 15.0, "it has subscribed")
+        wait_until(lambda: "state of press: running" in "".join(killed.output), 40.0, "it has subscribed")
         killed.signal(signal.SIGKILL)
         killed.wait()
     alarm(at, "temperature", 82.0)
@@ -157,8 +166,7 @@ def test_a_persistent_session_outlasts_a_kill(mosquitto_port: int) -> None:
 
 def test_what_is_not_understood_is_noted_once_and_ignored(at: At) -> None:
     """Of each topic; what follows is answered."""
-    with Recorder(at.port, topics=[COMMANDS]) as recorder, Client(at.port, *CONTROLLER, *at.flags) as controller:
-        controller.says("connected")
+    with Recorder(at.port, topics=[COMMANDS]) as recorder, controlling(at) as controller:
         for payload in ("not json", "[]", "not json\x1b[2J", '{"alarm_type":7}'):
             publish(at, "alarms/press/temperature", payload)
         alarm(at, "temperature", 82.0)
@@ -185,8 +193,7 @@ def test_status_and_state_are_printed_when_they_change(at: At) -> None:
 def test_nobody_who_receives_a_command_is_noted(mosquitto_port: int) -> None:
     """The broker says so with PUBACK of MQTT 5."""
     at = At(mosquitto_port, ("--mqtt-version", "5"), is_5=True)
-    with Client(mosquitto_port, *CONTROLLER) as controller:
-        controller.says("connected")
+    with controlling(at) as controller:
         alarm(at, "temperature", 82.0)
         controller.says("nobody receives stop to press: PUBACK 0x10 No matching subscribers")
 
@@ -195,11 +202,10 @@ def test_a_refused_command_is_noted_and_is_a_failure_at_the_end(
     start_mosquitto: StartMosquitto, tmp_path: Path
 ) -> None:
     """The ACL lets it read, and not write."""
-    (tmp_path / "acl").write_text("topic read #\ntopic write factory/alarms/#\n")
+    (tmp_path / "acl").write_text("topic read #\ntopic write factory/alarms/#\ntopic write factory/state/#\n")
     options = {"acl_file": tmp_path / "acl", "max_queued_messages": 1000}
     at = At(start_mosquitto(listeners=("plain",), options=options).ports["plain"], (), is_5=True)
-    with Client(at.port, *CONTROLLER) as controller:
-        controller.says("connected")
+    with controlling(at) as controller:
         alarm(at, "temperature", 82.0)
         controller.says("the broker refused stop to press: PUBACK 0x87 Not authorized")
 
@@ -208,22 +214,21 @@ def test_a_refused_command_is_noted_and_is_a_failure_at_the_end(
 
 def test_lines_are_json_where_wanted(at: At) -> None:
     """Each with its event."""
-    with Client(at.port, *CONTROLLER, "--json", *at.flags) as controller:
+    with controlling(at, "--json") as controller:
         controller.says('"event":"connected","session_present":false')
         alarm(at, "temperature", 82.0)
         controller.says('"event":"command"')
 
     found = [json.loads(line) for line in controller.out.getvalue().splitlines()]
-    assert [each["event"] for each in found] == ["connected", "command", "shutdown"]
-    assert (found[1]["command"], found[1]["device_id"], found[1]["command_id"]) == ("stop", "press", 1)
+    assert [each["event"] for each in found] == ["connected", "state", "command", "shutdown"]
+    assert (found[2]["command"], found[2]["device_id"], found[2]["command_id"]) == ("stop", "press", 1)
 
 
 def test_commands_wait_for_a_lost_connection(embedded: EmbeddedBroker) -> None:
     """An alarm that came just before the loss is answered after it."""
     at = At(embedded.port, (), is_5=True)
     rule = embedded.faults.cut(taken=False, when=lambda packet: "commands" in packet.topic)
-    with Recorder(at.port, topics=[COMMANDS]) as recorder, Client(at.port, *CONTROLLER) as controller:
-        controller.says("connected")
+    with Recorder(at.port, topics=[COMMANDS]) as recorder, controlling(at) as controller:
         alarm(at, "temperature", 82.0)
         controller.says("trying again in 1 s")
         (record,) = recorder.wait_for(1)
@@ -236,7 +241,7 @@ def test_commands_wait_for_a_lost_connection(embedded: EmbeddedBroker) -> None:
 def test_a_signal_ends_it_with_0(embedded: EmbeddedBroker, number: signal.Signals) -> None:
     """With its last line, and without a traceback."""
     with DaemonProcess("controller", environ={"MQTT_PORT": str(embedded.port)}) as process:
-        wait_until(lambda: "connected" in "".join(process.output), 15.0, "it is connected")
+        wait_until(lambda: "connected" in "".join(process.output), 40.0, "it is connected")
         process.signal(number)
         code = process.wait()
 

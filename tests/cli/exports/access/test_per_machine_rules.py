@@ -73,7 +73,7 @@ def flags(port: int, folder: Path) -> list[str]:
     address = ["--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port), "--no-mqtt-tls"]
     login = ["--mqtt-auth-method", "userpass", "--mqtt-device-logins", str(logins)]
     own = ["--mqtt-connections", "per_machine", "--mqtt-device-client-id", "{machine_id}", "--mqtt-commands"]
-    stretch = ["--http-port", "0", "--duration", "60", "--speed", "10"]
+    stretch = ["--http-port", "0", "--duration", "60", "--speed", "6"]
     return ["run", "--file", str(SANDBOX), *address, *login, *own, *stretch]
 
 
@@ -87,8 +87,8 @@ def check(port: int, folder: Path) -> None:
         assert visitors["observer"].subscribe("#") < GRANTED
         with DaemonProcess(*flags(port, folder)) as process:
             topic = "factory/commands/controller/press"
-            wait_until(lambda: any(each.topic == "factory/status/press" for each in seen), 15, "press is online")
-            wait_until(lambda: visitors["controller"].publish(topic, b'{"command":"stop"}') == 0, 15, "press listens")
+            wait_until(lambda: any(each.topic == "factory/status/press" for each in seen), 30, "press is online")
+            wait_until(lambda: visitors["controller"].publish(topic, b'{"command":"stop"}') == 0, 30, "press listens")
             assert process.wait(40) == 0, process.log
         messages = visitors["observer"].caught_up()
     states = [json.loads(each.payload)["state"] for each in messages if each.topic == "factory/state/press"]

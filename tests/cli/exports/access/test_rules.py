@@ -19,6 +19,7 @@ from cli.exports.common.export import Export, TopicIndex
 from cli.options.access import AclOptions
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import PlantConfig
+from tests.support.examples import examples
 from tests.support.exports import yamlread
 from tests.support.exports.linters import yamllint
 from tests.support.exports.schemas import export_of
@@ -65,7 +66,7 @@ def each_machine(rules: AccessRules) -> list[tuple[MachineGroup, str]]:
 # Machines
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(plants(), st.sampled_from(TopicLayout), st.sampled_from(["factory", "site/a"]))
 def test_a_machine_of_any_plant_may_write_its_own_topics_and_no_other_ones(
     plant: PlantConfig, layout: TopicLayout, prefix: str

@@ -25,7 +25,7 @@ from cli.exports.common.names import MAX_NAME_LENGTH, resource_name, unique_name
 from cli.exports.schemas.json_schema import schema
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import PlantConfig, load, parse
-from tests.support.examples import cases
+from tests.support.examples import cases, examples
 from tests.support.exports.biceptext import declared, value_of
 from tests.support.exports.customresources import CONNECTOR, documents, faults
 from tests.support.exports.linters import shellcheck, yamllint
@@ -107,7 +107,7 @@ def test_assets_name_what_is_published(path: Path, layout: TopicLayout) -> None:
     covered(Made(export_of(plant, layout)), published(path, layout))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(plants(), LAYOUTS, PREFIXES)
 def test_assets_of_any_plant_name_its_topics_and_obey_the_rules(
     plant: PlantConfig, layout: TopicLayout, prefix: str
@@ -125,7 +125,7 @@ def test_assets_of_any_plant_name_its_topics_and_obey_the_rules(
     assert yamllint(texts) == ""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=90), min_size=1, max_size=3))
 def test_any_text_becomes_a_legal_name(parts: list[str]) -> None:
     """3 to 63 of a-z, 0-9 and dashes, none at either end (Azure Device Registry, RFC 1123)."""
@@ -311,7 +311,7 @@ def test_what_the_user_fills_in_is_listed_at_the_top(name: str) -> None:
     assert set(re.findall(r"<[A-Z_]+>", text)) == listed
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(plants(), LAYOUTS, PREFIXES)
 def test_bicep_says_the_same_as_the_yaml(plant: PlantConfig, layout: TopicLayout, prefix: str) -> None:
     """Read back, the Bicep file's device and assets are those of the YAML, whatever is in their names."""

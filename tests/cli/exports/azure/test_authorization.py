@@ -16,7 +16,7 @@ from cli.exports.azure.authorization import published as allowed
 from cli.exports.common.export import Export
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import PlantConfig, load
-from tests.support.examples import cases
+from tests.support.examples import cases, examples
 from tests.support.exports import yamlread
 from tests.support.exports.customresources import documents, faults
 from tests.support.exports.linters import yamllint
@@ -62,7 +62,7 @@ def test_what_is_published_is_allowed_and_nothing_else(path: Path, layout: Topic
     assert set(found) == {"Connect", "Publish"}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(plants(), st.sampled_from(TopicLayout), st.sampled_from(["factory", "site/a", "Werk 1/Süd", "null"]))
 def test_any_plant_is_allowed_what_it_publishes(plant: PlantConfig, layout: TopicLayout, prefix: str) -> None:
     """Whatever its templates: each topic is allowed by name, the resources have no unknown field, the YAML is clean."""

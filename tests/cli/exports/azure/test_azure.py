@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import app
 from cli.exports.azure.authorization import authorization
 from cli.exports.azure.dataflow import dataflow
 from cli.exports.azure.resources import FORMATS, OPERATIONS_API, PARAMETERS, REGISTRY_API, azure, azure_resources
@@ -27,6 +28,7 @@ from cli.exports.common.export import Export
 from cli.exports.schemas.json_schema import schema
 from edge.settings.types import TopicLayout
 from plant.definition.plant_config import load
+from tests.support.examples import examples
 from tests.support.exports.azuremodels import faults
 from tests.support.exports.biceptext import declared, value_of
 from tests.support.exports.customresources import documents
@@ -34,6 +36,7 @@ from tests.support.exports.linters import shellcheck
 from tests.support.exports.schemas import export_of
 from tests.support.factory.anyplants import plants
 from tests.support.factory.plants import ROOT, config
+from tests.support.processes.daemon import DaemonProcess
 
 SCRIPTS = ("azure/register-schemas.sh", "azure/apply.sh")
 KINDS = 2
@@ -208,7 +211,7 @@ def test_azure_gets_what_the_manifests_say() -> None:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(plants(), st.sampled_from(TopicLayout), st.sampled_from(["factory", "it's/${x}", "Werk 1/Süd", "a" * 80]))
 def test_a_schema_has_one_name_everywhere(plant: Any, layout: TopicLayout, prefix: str) -> None:
     """Script, Bicep, files and the dataflows' references agree, whatever the plant; the content is that of `schema`."""
@@ -258,16 +261,15 @@ def test_bicep_declares_what_it_uses() -> None:
 
 def test_the_version_is_that_of_the_flag(tmp_path: Path) -> None:
     """--schema-version is in the dataflows' references and in the Bicep; 1 where it is not given, never below."""
-    export = [sys.executable, "app.py", "export"]
     for target in ("azure", "dataflow"):
-        command = [*export, target, "--schema-version", "3", "--output", str(tmp_path)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        assert app.main(["export", target, "--schema-version", "3", "--output", str(tmp_path)], {}) == 0
     said = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".sh")
-    wrong = subprocess.run([*export, "azure", "--schema-version", "0"], cwd=ROOT, capture_output=True, check=False)
+    with DaemonProcess("export", "azure", "--schema-version", "0") as wrong:
+        code = wrong.wait()
 
     assert set(re.findall(r"aio-sr://[^\s:]+:(\d+)", said)) == {"3"}
     assert "param schemaVersion string = '3'" in said
-    assert (wrong.returncode, b"Traceback" in wrong.stderr) == (2, False)
+    assert (code, "Traceback" in wrong.log) == (2, False)
     assert re.findall(r"aio-sr://[^\s:]+:(\d+)", texts()["azure/dataflow.bicep"])[:1] == ["1"]
 
 

@@ -206,11 +206,16 @@ def test_a_pod_that_is_away_is_seen(scrape: Scrape, tmp_path: Path) -> None:
     """A real Prometheus over our own metrics: the alert is there with its pod, and its words are filled in."""
     away = registry(connected=ConnectionStatus())
     with scraping(away, tmp_path, scrape, RULE["spec"]) as server:
-        wait_until(lambda: any("NotReady" in each["labels"]["alertname"] for each in server.alerts()), 10.0, "an alert")
-        alerts = {each["labels"]["alertname"]: each for each in server.alerts()}
+        alerts: list[dict[str, Any]] = []
 
-    assert alerts.keys() == {"EdgemqttsimNotReady"}
-    labels = alerts["EdgemqttsimNotReady"]["labels"]
+        def is_alone() -> bool:  # where a scrape fails on a busy machine, another one is pending for a moment
+            alerts[:] = server.alerts()
+            return [each["labels"]["alertname"] for each in alerts] == ["EdgemqttsimNotReady"]
+
+        wait_until(is_alone, 40.0, "an alert")
+
+    [alert] = alerts
+    labels = alert["labels"]
     named = scrape.labels.get("pod", labels["instance"])
     assert labels.items() >= scrape.labels.items()
-    assert alerts["EdgemqttsimNotReady"]["annotations"]["summary"].startswith(f"{named} has had no connection")
+    assert alert["annotations"]["summary"].startswith(f"{named} has had no connection")

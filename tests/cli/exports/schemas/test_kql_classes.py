@@ -16,6 +16,7 @@ from messages import START, FactoryMessageGenerator
 from plant.catalogue.catalogue import catalogue
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import MachineOee, Message
+from tests.support.examples import cases
 from tests.support.exports.kusto import INGESTED, Database, Parser, Row
 from tests.support.exports.schemas import export_of
 from tests.support.factory.odd_plants import ODD_PLANTS, odd_plant
@@ -40,12 +41,19 @@ def ingested(plant: PlantConfig, made: Database, messages: Iterable[Message]) ->
     """The rows of each table, by its mapping: null is empty text, times are in milliseconds."""
     tables = table_names(catalogue(plant))
     rows: dict[str, list[Row]] = {name: [] for name in made.tables}
+    paths = {
+        name: {each["column"]: each["Properties"]["Path"] for each in made.mappings[name + MAPPING]}
+        for name in tables.values()
+    }
+    kinds = {
+        name: dict(line.strip(" ,").split(": ") for line in made.tables[name].splitlines()[1:-1])
+        for name in tables.values()
+    }
     for message in messages:
         table = tables[message.kind]
-        columns = {each["column"]: each["Properties"]["Path"] for each in made.mappings[table + MAPPING]}
-        found = {name: _value(orjson.loads(message.payload), path) for name, path in columns.items()}
-        types = dict(line.strip(" ,").split(": ") for line in made.tables[table].splitlines()[1:-1])
-        row = {name: _typed(value, types[identifier(name)]) for name, value in found.items()}
+        payload = orjson.loads(message.payload)
+        found = {name: _value(payload, path) for name, path in paths[table].items()}
+        row = {name: _typed(value, kinds[table][identifier(name)]) for name, value in found.items()}
         rows[table].append(row | {INGESTED: float(message.time_ms)})
     return rows
 
@@ -103,7 +111,7 @@ TOO_HIGH = {"mill": ("performance", "oee")}
 a whole one (docs/states.md)."""
 
 
-@pytest.mark.parametrize("name", sorted(ODD_PLANTS))
+@pytest.mark.parametrize("name", cases(sorted(ODD_PLANTS), 4))
 def test_an_hour_by_query_is_the_truth_of_that_hour(name: str, parser: Parser) -> None:
     """Jobs and good jobs to the last one or two at the ends, every figure within two points."""
     hour = Hour(name, parser)
