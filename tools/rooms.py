@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -167,8 +168,13 @@ def tree(module: str) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def imported(module: str) -> Iterator[str]:
-    """Yield every module that a module imports anywhere."""
+@cache
+def imported(module: str) -> tuple[str, ...]:
+    """Return every module that a module imports anywhere."""
+    return tuple(_imported(module))
+
+
+def _imported(module: str) -> Iterator[str]:
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
