@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -26,7 +24,7 @@ from tests.cli.verify.test_verify import Answer, answer_to
 from tests.support.brokers.subscriber import Recorder
 from tests.support.factory.laser import entry, facts
 from tests.support.factory.plants import default
-from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
+from tests.support.processes.daemon import DaemonProcess, plain, running
 from tests.support.processes.ports import free_port
 
 REMOVED = object()
@@ -48,9 +46,9 @@ def with_lasers(path: Path, pattern: str = SEPARATED[0], *, flow: bool = False) 
 
 def app(*arguments: str, plant: str = "") -> subprocess.CompletedProcess[str]:
     """Run app.py with that plant."""
-    environ = {**os.environ, "MESSAGE_CONFIG_PATH": plant}
-    call = [sys.executable, "app.py", *arguments]
-    return subprocess.run(call, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    with DaemonProcess(*arguments, environ={"MESSAGE_CONFIG_PATH": plant}) as process:
+        code = process.wait(50)
+    return subprocess.CompletedProcess(arguments, code, "".join(process.output), process.log)
 
 
 def called(*arguments: str, plant: str = "") -> subprocess.CompletedProcess[str]:

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 from typing import NamedTuple
+from unittest.mock import patch
 
 import httpx
 from prometheus_client import Metric
@@ -32,8 +33,10 @@ from cli.commands import parsers
 from cli.exports.command import TARGETS
 from edge.delivery.queue import MessageQueue
 from edge.observability.statistics import statistics_block
+from edge.runtime.reload import PlantLoader
 from edge.settings.loader import Settings, variables
 from edge.status import ClockStatus, ConnectionStatus
+from messages import topic_template
 from plant.telemetry import Message
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.scenes import Pod
@@ -93,12 +96,14 @@ def shipped() -> list[Shipped]:
 
 
 def exported(plant: Shipped) -> Files:
-    """The hash of each file of each target, as the command writes it."""
+    """The hash of each file of each target, as the command writes it; the plant is read once for all of them."""
     lines = []
+    read = functools.cache(PlantLoader(Settings.load({}, pid=1), topic_template))
     for target in TARGETS:
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             flags = ["--output", folder, "--file", str(plant.path), "--topic-layout", plant.layout]
-            code = app.main(["export", target, *flags], {})
+            with patch.object(app, "PlantLoader", lambda *_: read):
+                code = app.main(["export", target, *flags], {})
             lines += [f"{target} {name} {digest}" for name, digest in hashes(Path(folder))]
         if code != app.OK:
             lines.append(f"{target}: exit code {code}")

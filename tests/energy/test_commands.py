@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from itertools import groupby
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from app import main
 from tests.energy.plants import SCENARIO
-from tests.support.processes.daemon import ROOT
+from tests.support.processes.daemon import DaemonProcess
 
+ENVIRON: Final = {"MESSAGE_CONFIG_PATH": str(SCENARIO)}
 COMPRESSOR, MOLDING = (f"c0000000-0000-0000-0000-{number:012d}" for number in (1, 5))
 INJECTED: Final = [
     {"after_seconds": 300, "machine_id": COMPRESSOR, "fault": "bearing_fault", "severity": 2.0},
@@ -33,11 +34,10 @@ class Run(NamedTuple):
 
 
 def called(*arguments: str) -> tuple[int, str]:
-    """Run a command, and return its exit code and what it prints."""
-    environ = {**os.environ, "MESSAGE_CONFIG_PATH": str(SCENARIO)}
-    call = [sys.executable, "app.py", *arguments]
-    done = subprocess.run(call, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, done.stdout + done.stderr
+    """Run a command that ends by itself in this process, and return its exit code and what it prints."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        return main(arguments, ENVIRON), output.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("energy")
     commands, truth = folder / "commands.jsonl", folder / "truth.jsonl"
     commands.write_text("\n".join(json.dumps({"command": "inject", "seconds": 150, **each}) for each in INJECTED))
-    code, text = called(
+    with DaemonProcess(
         "run", "--dry-run", "--speed", "max", "--duration", "1h", "--start", "2026-03-02T16:00:00Z", "--seed", "1",
-        "--stats-interval", "0", "--commands", str(commands), "--truth", str(truth),
-    )  # fmt: skip
-    rows = [line for line in text.splitlines() if line.startswith('{"topic"')]
+        "--stats-interval", "0", "--commands", str(commands), "--truth", str(truth), environ=ENVIRON,
+    ) as process:  # fmt: skip
+        code = process.wait(50)
+    rows = [line.rstrip("\n") for line in process.output]
 
-    assert code == 0, text[-2000:]
+    assert code == 0, process.log[-2000:]
     assert len(rows) > 25_000
     return Run(rows, truth)
 
