@@ -124,7 +124,7 @@ def test_an_import_that_cannot_be_adapted_ends_the_build(tmp_path: Path) -> None
 def test_the_command_runs_a_demo_and_its_truth_is_verified(installed: Installed) -> None:
     """As in the README: no argument is the run, and the plant is the one that comes with the package."""
     demo = installed.run("edgemqttsim", "run", "--demo", "--duration", "30", "--speed", "20")
-    history = ("--dry-run", "--start", "2026-01-01", "--duration", "4h", "--speed", "max", "--truth", "truth.jsonl")
+    history = ("--dry-run", "--start", "2026-01-01", "--duration", "1h", "--speed", "max", "--truth", "truth.jsonl")
     rows = installed.run("edgemqttsim", *history, redirected="> rows.jsonl")
     verify = installed.run("edgemqttsim", "verify", "rows.jsonl", "--truth", "truth.jsonl")
 

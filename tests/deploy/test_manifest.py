@@ -31,6 +31,8 @@ DOCUMENTS: list[dict[str, Any]] = [
 BY_KIND = {document["kind"]: document for document in DOCUMENTS}
 POD = BY_KIND["Deployment"]["spec"]["template"]["spec"]
 CONTAINER = POD["containers"][0]
+IMPORT = re.compile(r"^[ \t]*(?:from [\w.]+ import (?:\([^)]*\)|[\w., ]+)|import [\w., ]+)", re.MULTILINE)
+"""A statement that imports: much sooner found than a whole module is read."""
 DOCKERFILE = re.sub(r"\\\n", "", (ROOT / "Dockerfile").read_text("utf-8"))
 
 
@@ -65,11 +67,12 @@ def files_of(module: str) -> Iterator[Path]:
 
 def imports(file: Path) -> Iterator[str]:
     """The dotted names that a file imports; of `from a import b` both a and a.b, as b may be a module."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names))
+    for found in IMPORT.finditer(file.read_text("utf-8")):
+        for node in ast.parse(found[0].strip()).body:
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from (node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
 def imported_by(file: Path) -> set[Path]:
