@@ -9,7 +9,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,12 @@ def volume_of(path: Path) -> dict[str, Any]:
     return volume(mount["name"])
 
 
-def files_of(module: str) -> Iterator[Path]:
+@cache
+def files_of(module: str) -> Sequence[Path]:
     """The file of one of our modules and of the packages it is in; nothing for a module that is not ours."""
     parts = module.split(".")
-    for length in range(1, len(parts) + 1):
-        path = ROOT.joinpath(*parts[:length])
-        yield from (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
+    paths = [ROOT.joinpath(*parts[:length]) for length in range(1, len(parts) + 1)]
+    return [file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()]
 
 
 def imports(file: Path) -> Iterator[str]:
