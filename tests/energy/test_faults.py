@@ -116,7 +116,7 @@ def energy_of(key: str, name: str | None, severity: float | None) -> float:
     """The energy of some hours with a fault of that severity, or without any, in kWh."""
     faults = entry(key, name, severity)["faults"] if name else {}
     messages = sent(plant(key, faults=faults, report_seconds=30), 2 * HOUR, start=DAY_SHIFT)
-    return sum(each.row["energy_kwh"] for each in messages if each.leaf == "energy")
+    return float(sum(each.row["energy_kwh"] for each in messages if each.leaf == "energy"))
 
 
 def test_a_boiler_burns_more_gas_for_the_same_steam() -> None:
