@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from plant.definition.calendar_config import CalendarSpec
@@ -106,12 +107,13 @@ class Shifts:
     until_ms: up to then the last answer holds.
     """
 
-    __slots__ = ("_clock", "_current", "_from_ms", "_spec", "until_ms")
+    __slots__ = ("_clock", "_current", "_from_ms", "_spec", "_starting", "until_ms")
 
     def __init__(self, spec: CalendarSpec) -> None:
         self._spec, self._clock = spec, WallClock(spec.time_zone)
         self._from_ms = self.until_ms = 0
         self._current: Shift | None = None
+        self._starting = lru_cache(maxsize=4)(self._starting_on)  # each day is asked for with the next one, too
 
     def at(self, time_ms: int) -> Shift | None:
         """Return the shift that is on at a moment; the last answer is kept, as most calls ask for increasing times."""
@@ -143,12 +145,17 @@ class Shifts:
 
     def reaching(self, day: date) -> Iterator[tuple[Shift, int]]:
         """Yield the shifts that start on a day, or on the one before, each with its end."""
-        for began in (day - DAY, day):
-            for shift in self._spec.shifts:
-                if local_times := shift.on(began):
-                    start_ms, end_ms = self._clock.interval(local_times)
-                    load = shift.factor * self._spec.day_factor(began)
-                    yield Shift(start_ms, shift.name or "", load), end_ms
+        yield from self._starting(day - DAY)
+        yield from self._starting(day)
+
+    def _starting_on(self, began: date) -> list[tuple[Shift, int]]:
+        found = []
+        for shift in self._spec.shifts:
+            if local_times := shift.on(began):
+                start_ms, end_ms = self._clock.interval(local_times)
+                load = shift.factor * self._spec.day_factor(began)
+                found.append((Shift(start_ms, shift.name or "", load), end_ms))
+        return found
 
 
 class Loads:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from functools import cache
 from graphlib import TopologicalSorter
+from typing import NamedTuple
 
 import pytest
 
@@ -18,6 +20,7 @@ OUTSIDE = {"time", "random", "os", "socket", "asyncio", "threading", "secrets", 
 """What the plant may not import: it looks at no clock, no socket, no environment, and draws only by its seed."""
 
 CLOCKS_AND_ENVIRONMENT = {"time.time", "time.monotonic", "os.environ", "os.getenv", "datetime.now", "datetime.utcnow"}
+_ENDS = {name.rpartition(".")[2] for name in CLOCKS_AND_ENVIRONMENT}
 READERS = (
     "app",
     "cli.run",
@@ -29,6 +32,27 @@ READERS = (
 """The modules that look at clocks and at the environment; all others are handed them."""
 
 LONGEST_MODULE, FULLEST_FOLDER = 350, 12
+
+
+class Seen(NamedTuple):
+    """What is looked at in a module. read: clocks and environment.  hooks: those it sets on objects.  lines: of it."""
+
+    read: set[str]
+    hooks: list[str]
+    lines: int
+
+
+@cache
+def seen(module: str) -> Seen:
+    """Read a module once for all tests."""
+    code = tree(module)
+    nodes = [*ast.walk(code)]
+    names = [ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute) and node.attr in _ENDS]
+    read = {name for name in names for read in CLOCKS_AND_ENVIRONMENT if f"{name}.".startswith(f"{read}.")}
+    assigned = [target for node in nodes if isinstance(node, ast.Assign) for target in node.targets]
+    hooks = [each for each in assigned if isinstance(each, ast.Attribute) and each.attr.startswith("on_")]
+    set_elsewhere = [ast.unparse(each) for each in hooks if ast.unparse(each.value) != "self"]
+    return Seen(read, set_elsewhere, (code.body[-1].end_lineno or 0) if code.body else 0)
 
 
 def test_rooms_import_what_the_table_lets_them_and_no_more() -> None:
@@ -55,9 +79,7 @@ def test_the_plant_touches_nothing_outside(module: str) -> None:
 @pytest.mark.parametrize("module", [name for name in modules() if name not in READERS])
 def test_few_modules_read_clock_and_environment(module: str) -> None:
     """Everyone else is handed the time and the settings."""
-    names = {ast.unparse(node) for node in ast.walk(tree(module)) if isinstance(node, ast.Attribute)}
-
-    assert {name for name in names for read in CLOCKS_AND_ENVIRONMENT if f"{name}.".startswith(f"{read}.")} == set()
+    assert seen(module).read == set()
 
 
 HOOKED = ("edge.runtime", "edge.workers", "edge.http", "edge.observability")
@@ -67,10 +89,7 @@ HOOKED = ("edge.runtime", "edge.workers", "edge.http", "edge.observability")
 @pytest.mark.parametrize("module", [name for name in modules() if room_of(name) in HOOKED])
 def test_hooks_are_given_when_an_object_is_made(module: str) -> None:
     """No module sets a hook, whose name begins with `on_`, on another object: its constructor shows all it calls."""
-    assigned = [target for node in ast.walk(tree(module)) if isinstance(node, ast.Assign) for target in node.targets]
-    hooks = [each for each in assigned if isinstance(each, ast.Attribute) and each.attr.startswith("on_")]
-
-    assert [ast.unparse(each) for each in hooks if ast.unparse(each.value) != "self"] == []
+    assert seen(module).hooks == []
 
 
 def test_the_sandbox_stands_alone() -> None:
@@ -83,7 +102,7 @@ def test_the_sandbox_stands_alone() -> None:
 
 def test_modules_and_folders_stay_readable() -> None:
     """No module is longer than a few screens, and no folder, also of benchmarks and test support, has over a dozen."""
-    lengths = {module: tree(module).body[-1].end_lineno or 0 for module in modules() if tree(module).body}
+    lengths = {module: seen(module).lines for module in modules()}
     others = [path for name in ("benchmarks", "tests/support") for path in (ROOT / name).rglob("*.py")]
     paths = [*(ROOT.joinpath(*module.split(".")) for module in modules()), *others]
     folders = Counter(str(path.parent.relative_to(ROOT)) for path in paths if path.stem != "__init__")

@@ -30,7 +30,7 @@ Numbers = npt.NDArray[np.float64]
 
 @cache
 def mills() -> Seen:
-    """Twenty mills of the scenario in two days, all alike, with the damage of bearings five times as often."""
+    """Ten mills of the scenario in two days, all alike, with the damage of bearings five times as often."""
     data = yamlread.value(SCENARIO.read_text(encoding="utf-8"))
     entry: dict[str, Any] = data["message_types"]["cnc_machine"]
     for name in ("spread", "start_up", "sensor_faults", "signals", "fields"):
@@ -42,7 +42,7 @@ def mills() -> Seen:
     entry["faults"]["bearing_damage"]["every_hours"] = 8
     del entry["faults"]["tool_breakage"], entry["frequency_weight"]
     entry["wear"]["tool"]["leads_to"] = {"state": "maintenance", "at": 1.2}
-    entry |= {"count": 20, "report_seconds": 600}
+    entry |= {"count": 10, "report_seconds": 600}
     return run(
         parse({"global": {"machine_counts": {}}, "message_types": {"cnc_machine": entry}}), 48, step_seconds=6000
     )
@@ -120,7 +120,7 @@ def means(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
 
 def test_the_default_plant_has_none_of_it() -> None:
     """Scrap does not depend on the kind, on the machine, or on the time since the last stop; there are no lots."""
-    seen = run(only("cnc_machine", 20, report_seconds=600), 24, step_seconds=6000)
+    seen = run(only("cnc_machine", 10, report_seconds=600), 24, step_seconds=6000)
     kinds, machines = sorted({job.kind for job in seen.jobs}), sorted({job.machine_id for job in seen.jobs})
     rows = [
         (1.0, *(job.kind == each for each in kinds[1:]), *(job.machine_id == each for each in machines[1:]))

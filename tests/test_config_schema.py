@@ -13,7 +13,7 @@ from typing import Any
 import fastjsonschema
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
@@ -23,6 +23,7 @@ from fuzz.campaign import random_for
 from fuzz.plantfiles import SHIPPED, mutated
 from plant.definition.document import yaml_file
 from plant.definition.plant_config import PlantConfigError, load_content, parse
+from tests.support.examples import examples
 from tests.support.exports import yamlread
 from tests.support.factory.laser import entry
 from tests.support.factory.plants import ROOT
@@ -184,6 +185,7 @@ def test_a_slip_is_refused_by_the_schema_and_by_check(slip: dict[str, Any]) -> N
     assert not obeys(slip)
 
 
+@settings(max_examples=examples(10))
 @given(seed=st.integers(0, 2**32))
 def test_what_the_schema_refuses_check_refuses(seed: int) -> None:
     """In plants that editors and merges have changed, the schema marks nothing that could be used."""

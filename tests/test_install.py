@@ -124,7 +124,7 @@ def test_an_import_that_cannot_be_adapted_ends_the_build(tmp_path: Path) -> None
 def test_the_command_runs_a_demo_and_its_truth_is_verified(installed: Installed) -> None:
     """As in the README: no argument is the run, and the plant is the one that comes with the package."""
     demo = installed.run("edgemqttsim", "run", "--demo", "--duration", "30", "--speed", "20")
-    history = ("--dry-run", "--start", "2026-01-01", "--duration", "4h", "--speed", "max", "--truth", "truth.jsonl")
+    history = ("--dry-run", "--start", "2026-01-01", "--duration", "1h", "--speed", "max", "--truth", "truth.jsonl")
     rows = installed.run("edgemqttsim", *history, redirected="> rows.jsonl")
     verify = installed.run("edgemqttsim", "verify", "rows.jsonl", "--truth", "truth.jsonl")
 
@@ -213,27 +213,40 @@ def example_of(page: str) -> str:
     return str(example)
 
 
-def test_the_python_example_works_where_it_is_installed(installed: Installed) -> None:
+REHEARSAL = """
+from edgemqttsim import FactoryMessageGenerator as Plant
+one, other = Plant(seed=1), Plant(seed=1)
+other.rehearse()
+print(one.advance(one.now + 900) == other.advance(other.now + 900), len(one.advance(one.now + 900)))
+"""
+
+
+@pytest.fixture(scope="module")
+def printed(installed: Installed) -> list[str]:
+    """What the examples of the README and of docs/time.md print there, and a rehearsal; run by one Python."""
+    sources = [example_of("README.md"), example_of("docs/time.md"), REHEARSAL]
+    end = "-" * 30
+    return installed.python(
+        f"for source in {sources!r}:\n    exec(source, {{'__name__': '__main__'}})\n    print({end!r})"
+    ).split(f"{end}\n")
+
+
+def test_the_python_example_works_where_it_is_installed(printed: list[str]) -> None:
     """The README's own, as it stands there."""
-    lines = installed.python(example_of("README.md")).splitlines()
+    lines = printed[0].splitlines()
 
     assert "CNC-" in "".join(lines)
     assert re.search(r"^\d{4,} messages, the first: \{", "\n".join(lines), re.MULTILINE)
 
 
-def test_the_shards_are_merged_where_it_is_installed(installed: Installed) -> None:
+def test_the_shards_are_merged_where_it_is_installed(printed: list[str]) -> None:
     """The example of docs/time.md, which needs the time at which a plant begins by default."""
-    assert installed.python(example_of("docs/time.md")) == "True\n"
+    assert printed[1] == "True\n"
 
 
-def test_a_rehearsal_is_taken_back_where_it_is_installed(installed: Installed) -> None:
+def test_a_rehearsal_is_taken_back_where_it_is_installed(printed: list[str]) -> None:
     """What is kept of a plant is found by the names of its modules, which are others there."""
-    said = installed.python(
-        "from edgemqttsim import FactoryMessageGenerator as Plant\n"
-        "one, other = Plant(seed=1), Plant(seed=1)\n"
-        "other.rehearse()\n"
-        "print(one.advance(one.now + 900) == other.advance(other.now + 900), len(one.advance(one.now + 900)))"
-    ).split()
+    said = printed[2].split()
 
     assert said[0] == "True"
     assert int(said[1]) > 1000

@@ -1,4 +1,4 @@
-"""Invariants of every plant at any time, checked over a whole month; a plant that breaks one is detected."""
+"""Invariants of every plant at any time, checked over many days; a plant that breaks one is detected."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from plant.definition.plant_config import load
 from plant.machines.machine import Machine
 from plant.oee_accounting import OeeAccounts
 from plant.telemetry import MachineOee
+from tests.support.examples import THOROUGH
 from tests.support.processes.daemon import ROOT
 
 DAY_SECONDS = 86_400.0
+DAYS = 30 if THOROUGH else 10
 _COUNTED = ("planned_seconds", "producing_seconds", "ideal_seconds", "jobs", "good")
 
 
@@ -64,12 +66,12 @@ def kept(plant: FactoryMessageGenerator, days: int) -> set[str]:
     return found
 
 
-def test_a_month_breaks_nothing() -> None:
+def test_days_of_work_break_nothing() -> None:
     """Numbers are numbers, counters only grow, the states' times add up to the whole, no job is impossibly short."""
     plant = one_of_each()
 
-    assert kept(plant, days=30) == set()
-    assert all(machine.jobs > 1000 for machine in plant.oee())
+    assert kept(plant, days=DAYS) == set()
+    assert all(machine.jobs > 1000 / 30 * DAYS for machine in plant.oee())
 
 
 def forgets_a_stay(monkeypatch: pytest.MonkeyPatch) -> None:

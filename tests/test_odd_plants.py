@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -35,7 +33,6 @@ from plant.definition.plant_config import PlantConfig
 from plant.forecast.field_tables import field_tables
 from plant.forecast.rate_forecast import forecast
 from plant.telemetry import Message
-from sandbox.broker import EmbeddedBroker
 from tests.cli.verify.test_reloads import record
 from tests.cli.verify.test_verify import Answer, answer_to
 from tests.support.exports import azuremodels
@@ -44,10 +41,7 @@ from tests.support.exports.customresources import documents
 from tests.support.exports.schemas import checks, export_of, refused
 from tests.support.factory.odd_plants import ODD_PLANTS, odd_plant
 from tests.support.factory.published import matches
-from tests.support.processes.daemon import ROOT, plain, running
-from tests.support.processes.ports import free_port
-from tests.support.processes.waiting import wait_until
-from tests.test_sixth_type import is_ready
+from tests.test_sixth_type import listened
 
 HOUR = 3600.0
 NAMES = sorted(ODD_PLANTS)
@@ -60,9 +54,21 @@ def plant_of(name: str) -> PlantConfig:
 
 
 @cache
+def run_of(name: str) -> tuple[FactoryMessageGenerator, Sequence[Message]]:
+    """The plant after an hour, to be looked at, and the messages of that."""
+    plant = FactoryMessageGenerator.of(plant_of(name), 1)
+    return plant, plant.advance(START + HOUR)
+
+
 def hour_of(name: str) -> Sequence[Message]:
     """The messages of an hour of it."""
-    return FactoryMessageGenerator.of(plant_of(name), 1).advance(START + HOUR)
+    return run_of(name)[1]
+
+
+@cache
+def editor() -> Draft7Validator:
+    """The schema of a plant's file, as an editor has it."""
+    return Draft7Validator(config_schema())
 
 
 def kinds_of(name: str) -> dict[str, MessageKind]:
@@ -213,7 +219,7 @@ def test_every_message_of_an_hour_is_as_its_schema_says(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_editor_finds_no_mistake(name: str) -> None:
     """The schema of the plant's file accepts the YAML."""
-    Draft7Validator(config_schema()).validate(orjson.loads(orjson.dumps(ODD_PLANTS[name])))
+    editor().validate(orjson.loads(orjson.dumps(ODD_PLANTS[name])))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -337,23 +343,14 @@ def test_what_is_wrong_in_one_class_is_found(tmp_path: Path, capsys: pytest.Capt
     assert "Messages repeated: 1 (PUMP-0" in verify([*sent[:state], sent[state], *sent[state:]]).text
 
 
-def test_verify_listens_to_classes_live(tmp_path: Path) -> None:
+def test_verify_listens_to_classes_live(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Messages from the broker agree with what /oee adds up meanwhile, which describes the classes too."""
-    file, port = tmp_path / "plant.yaml", free_port()
+    file = tmp_path / "plant.yaml"
     file.write_text(yaml.safe_dump(ODD_PLANTS["classes"], sort_keys=False), encoding="utf-8")
-    with running(EmbeddedBroker()) as broker:
-        run = ["run", "--seed", "1", "--speed", "300", *plain(broker), "--http-port", str(port)]
-        call = [sys.executable, "app.py", *run, "--message-config-path", str(file)]
-        with subprocess.Popen(call, cwd=ROOT, stderr=subprocess.PIPE) as process:
-            wait_until(lambda: is_ready(port), 20.0, "ready")
-            asked = ["--from-mqtt", "--duration", "4", "--truth", f"http://127.0.0.1:{port}/oee", *plain(broker)]
-            listen = [sys.executable, "app.py", "verify", *asked]
-            done = subprocess.run(listen, cwd=ROOT, capture_output=True, text=True, check=False)
-            process.terminate()
-            process.communicate(timeout=20)
+    answer = listened(file, capsys)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "lines are not messages" not in done.stdout
+    assert answer.code == 0, answer.text + answer.error
+    assert "lines are not messages" not in answer.text
 
 
 # workers and statistics
@@ -365,24 +362,26 @@ def test_workers_share_a_count_as_one_process_emits_it(name: str) -> None:
     parts = Settings.load({"SEED": "1", "WORKERS": "2"}, pid=1).of_workers()
     counts = split_count(RunOptions(count=400, start=START), parts, plant_of(name))
     plants = [FactoryMessageGenerator.of(plant_of(name), part.seed, shard=part.part) for part in parts]
-    dealt = [each.advance(START + HOUR)[:count] for each, count in zip(plants, counts, strict=True)]
+    dealt = [first_of(each, count) for each, count in zip(plants, counts, strict=True)]
 
-    first = hour_of_seed(name)[:400]
+    first = first_of(FactoryMessageGenerator.of(plant_of(name), "1"), 400)  # a seed as workers are given it, as text
     assert Counter((message.source, message.payload) for part in dealt for message in part) == Counter(
         (message.source, message.payload) for message in first
     )
 
 
-def hour_of_seed(name: str) -> Sequence[Message]:
-    """The messages of an hour with the seed that workers are given, as text."""
-    return FactoryMessageGenerator.of(plant_of(name), "1").advance(START + HOUR)
+def first_of(plant: FactoryMessageGenerator, count: int) -> Sequence[Message]:
+    """So many messages of a plant; fewer if it has fewer in an hour."""
+    messages: list[Message] = []
+    while len(messages) < count and plant.now < START + HOUR:
+        messages += plant.advance(plant.now + 60)
+    return messages[:count]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_messages_are_counted_by_kind_and_machines_by_type(name: str) -> None:
     """What /metrics and the statistics have as labels: each kind of message, and no machine type twice."""
-    plant = FactoryMessageGenerator.of(plant_of(name), 1)
-    messages = plant.advance(START + HOUR)
+    plant, messages = run_of(name)
     counts = {kind: count for kind, count in plant.snapshot().rows.items() if count}
     types = [each.kind for each in plant.oee_by_kind()]
 

@@ -68,7 +68,7 @@ def test_states_are_shown_to_a_new_subscriber_and_an_edit_is_applied(tmp_path: P
         port = int(simulator.says(r"-h localhost -p (\d+)")[1])
         simulator.says(r"first on \S+/state")
         with Recorder(port, topics=(watch[watch.index("-t") + 1],)) as recorder:
-            wait_until(lambda: len({each.topic for each in recorder.records}) == len(shown), 10, "a state of each")
+            wait_until(lambda: len({each.topic for each in recorder.records}) == len(shown), 30, "a state of each")
             assert {each.topic for each in recorder.records} == {topic for topic, _ in shown}
             assert [*json.loads(recorder.records[0].payload)] == [*json.loads(shown[0][1])]
         reader.follow([each for each in STEPS[CHANGE] if each.language == "yaml"])

@@ -22,10 +22,10 @@ from plant.definition.machine_types.machine_type import MessageClass
 from plant.definition.plant_config import EVENTS, PlantConfig
 from plant.telemetry import Message, machine_of
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
-from tests.support.examples import examples
+from tests.support.examples import THOROUGH, examples
 from tests.support.exports.schemas import checks, refused
 from tests.support.factory.breaking import Broken, breaking
-from tests.support.factory.ownplants import begun, in_pieces, own_plants, published, run, usually
+from tests.support.factory.ownplants import begun, in_pieces, own_plants, published, run, seldom
 
 SECONDS = 150
 """Long enough for a planned stop and some stays in each state."""
@@ -42,7 +42,7 @@ def rows_at_once(fewest: int) -> Any:
     return patch("plant.fleets.reporter._FEW_ROWS", fewest)
 
 
-@usually
+@seldom
 @given(own_plants())
 def test_rows_and_columns_have_the_same_bytes(config: PlantConfig) -> None:
     """Messages that are made one at a time are those that are made as columns."""
@@ -52,14 +52,14 @@ def test_rows_and_columns_have_the_same_bytes(config: PlantConfig) -> None:
         assert run(config, SECONDS) == single
 
 
-@usually
+@seldom
 @given(own_plants(), moments)
 def test_no_cut_of_time_changes_a_byte(config: PlantConfig, cuts: list[float]) -> None:
     """Many small advances give the messages of one."""
     assert in_pieces(begun(config), [*cuts, SECONDS]) == run(config, SECONDS)
 
 
-@usually
+@seldom
 @given(own_plants(), seconds)
 def test_nothing_is_due_before_next_due(config: PlantConfig, until: float) -> None:
     """A run that sleeps until `next_due` misses nothing."""
@@ -71,7 +71,7 @@ def test_nothing_is_due_before_next_due(config: PlantConfig, until: float) -> No
     assert plant.advance(due - 0.001) == []
 
 
-@usually
+@seldom
 @given(own_plants(coupled=False), st.integers(1, 4))
 def test_all_shards_together_are_the_whole(config: PlantConfig, count: int) -> None:
     """The messages of the shards, sorted as the workers sort them, are those of the whole plant."""
@@ -82,7 +82,7 @@ def test_all_shards_together_are_the_whole(config: PlantConfig, count: int) -> N
     assert published(merged) == run(config, SECONDS)
 
 
-@usually
+@seldom
 @given(own_plants(coupled=False), st.integers(1, 3), st.integers(1, 200))
 def test_workers_share_the_first_messages(config: PlantConfig, count: int, first: int) -> None:
     """`--count` is divided so that the workers publish the first messages of the whole, and no others."""
@@ -98,7 +98,7 @@ def test_workers_share_the_first_messages(config: PlantConfig, count: int, first
     assert Counter(divided) == Counter(whole[:first])
 
 
-@usually
+@seldom
 @given(own_plants(), seconds, st.sampled_from(["reload", "keep", "take back"]))
 def test_a_reload_without_a_change_changes_no_byte(config: PlantConfig, until: float, way: str) -> None:
     """Also if it is tried only, and taken back."""
@@ -113,7 +113,7 @@ def test_a_reload_without_a_change_changes_no_byte(config: PlantConfig, until: f
     assert published([*messages, *plant.advance(START + SECONDS)]) == run(config, SECONDS)
 
 
-@usually
+@seldom
 @given(own_plants(sequence=False), seconds, seconds)
 def test_messages_after_a_silent_time_are_those_without_it(config: PlantConfig, begin: float, end: float) -> None:
     """`advance_silently` drops messages and changes nothing else but their numbers, and when alarms are raised.
@@ -141,7 +141,7 @@ def unnumbered(messages: Any) -> list[Any]:
     return [each._replace(message=each.message._replace(sequence=0)) for each in messages]
 
 
-@usually
+@seldom
 @given(own_plants(), own_plants(), seconds)
 def test_a_trial_that_is_taken_back_leaves_no_trace(first: PlantConfig, then: PlantConfig, until: float) -> None:
     """Whatever was tried."""
@@ -152,7 +152,7 @@ def test_a_trial_that_is_taken_back_leaves_no_trace(first: PlantConfig, then: Pl
     assert published([*messages, *plant.advance(START + SECONDS)]) == run(first, SECONDS)
 
 
-@settings(usually, max_examples=examples(10))
+@settings(seldom, max_examples=examples(10) if THOROUGH else 4)
 @given(own_plants(), own_plants(), seconds, st.floats(0, 1))
 def test_a_change_that_fails_leaves_no_trace(first: PlantConfig, then: PlantConfig, until: float, share: float) -> None:
     """Wherever it fails; what keeps it (`reload` does that at once) comes when nothing can fail any more."""
@@ -172,7 +172,7 @@ def test_a_change_that_fails_leaves_no_trace(first: PlantConfig, then: PlantConf
     assert published([*messages, *plant.advance(START + SECONDS)]) == run(first, SECONDS)
 
 
-@usually
+@seldom
 @given(own_plants(), own_plants(), st.integers(0, 100))
 def test_any_plant_may_become_any_other(first: PlantConfig, then: PlantConfig, until: int) -> None:
     """And back again: numbers have no gap, no job is reported twice, and the time of each machine adds up."""
@@ -234,14 +234,14 @@ def since_created(stays: Sequence[StateInterval]) -> list[StateInterval]:
     return [*stays[begin:]]
 
 
-@usually
+@seldom
 @given(own_plants())
 def test_every_message_is_as_its_schema_says(config: PlantConfig) -> None:
     """The schema that is exported, which knows each key."""
     assert [*refused(checks(config), begun(config).advance(START + SECONDS))] == []
 
 
-@usually
+@seldom
 @given(own_plants())
 def test_every_message_has_the_declared_keys_in_order(config: PlantConfig) -> None:
     """JSON with the timestamp first, then the fields, in the objects in which they were declared."""
@@ -282,7 +282,7 @@ def assert_stamped(each: MessageClass, row: dict[str, Any], message: Message) ->
             assert row[field.name] == message.sequence
 
 
-@usually
+@seldom
 @given(own_plants())
 def test_every_finished_job_is_reported_once(config: PlantConfig) -> None:
     """In order, by the messages that have its id; at the end one may be left for the next message."""

@@ -70,7 +70,7 @@ def test_a_delay_is_paid_each_way(link: Link) -> None:
     link.client.sendall(b"ping")
     link.server.sendall(received(link.server, 4))
     assert received(link.client, 4) == b"ping"
-    assert 0.2 <= time.monotonic() - start < 1.0
+    assert time.monotonic() - start >= 0.2
 
 
 def test_a_stall_holds_bytes_and_keeps_sockets_open(link: Link) -> None:
@@ -111,7 +111,7 @@ def test_a_proxy_serves_new_connections(mosquitto: Mosquitto, fault: Callable[[P
     """cut and reset end what is open, not the service: a subscriber comes back through the same port."""
     with Proxy(mosquitto.ports["plain"]) as proxy, Recorder(proxy.port) as recorder:
         fault(proxy)
-        wait_until(lambda: len(recorder.sessions) == 2, 5, "the subscriber is back")
+        wait_until(lambda: len(recorder.sessions) == 2, 30, "the subscriber is back")
         assert (recorder.sessions, proxy.connections) == ([False, True], 2)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig
 from plant.telemetry import Message
-from tests.support.examples import examples
+from tests.support.examples import THOROUGH, examples
 from tests.support.factory.plants import COUNTED, config, original, said
 
 ORDER = [*COUNTED, "customer_order", "dispatch"]
@@ -41,7 +41,7 @@ PLANTS = st.builds(
 
 
 @given(plants=st.lists(PLANTS, min_size=1, max_size=3), count=st.integers(1, 5), seconds=st.floats(1, 90))
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(40) if THOROUGH else 8, deadline=None)
 def test_all_shards_together_say_what_the_whole_says(plants: list[PlantConfig], count: int, seconds: float) -> None:
     """Message for message, also after the same reloads; some shards may emit nothing."""
     whole, shards = FactoryMessageGenerator.of(plants[0], 1), parts(plants[0], count)

@@ -17,7 +17,7 @@ from plant.definition.machine_types.machine_type import MachineType
 from plant.definition.plant_config import load, parse
 from plant.truth.events import FaultEpisode
 from tests.plant.faults.presses import START_MS, Seen, run
-from tests.support.examples import cases, thorough
+from tests.support.examples import THOROUGH, cases, thorough
 from tests.support.exports import yamlread
 from tools.fault_tables import SCENARIO, SEVERITIES, result_shares
 
@@ -31,7 +31,7 @@ FAULTS: Final = [
 WEAR: Final = [
     (key, name) for key, machine_type in CONFIG.message_types.machines.items() for name in machine_type.causes.wear
 ]
-COUNT: Final = 12
+COUNT: Final = 12 if THOROUGH else 5
 FEW: Final = 4
 """Machines where each row is compared for itself: more of them are more of the same."""
 ORDER: Final = ("transitions", "only_between_jobs")

@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import subprocess
-import sys
-import urllib.request
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -23,12 +20,12 @@ from app import main
 from plant.definition.jobs.job_type import JobType
 from plant.definition.plant_config import PlantConfigError, parse
 from sandbox.broker import EmbeddedBroker
+from tests.cli.verify.test_verify import Answer, answer_to
 from tests.support.brokers.subscriber import Recorder
 from tests.support.factory.laser import entry, facts
 from tests.support.factory.plants import default
-from tests.support.processes.daemon import ROOT, plain, running
+from tests.support.processes.daemon import DaemonProcess, plain, running
 from tests.support.processes.ports import free_port
-from tests.support.processes.waiting import wait_until
 
 REMOVED = object()
 SEPARATED = ["LASER_{number:02d}", "LASER-A{number:02d}", "{number}.l2"]
@@ -49,9 +46,9 @@ def with_lasers(path: Path, pattern: str = SEPARATED[0], *, flow: bool = False) 
 
 def app(*arguments: str, plant: str = "") -> subprocess.CompletedProcess[str]:
     """Run app.py with that plant."""
-    environ = {**os.environ, "MESSAGE_CONFIG_PATH": plant}
-    call = [sys.executable, "app.py", *arguments]
-    return subprocess.run(call, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    with DaemonProcess(*arguments, environ={"MESSAGE_CONFIG_PATH": plant}) as process:
+        code = process.wait(50)
+    return subprocess.CompletedProcess(arguments, code, "".join(process.output), process.log)
 
 
 def called(*arguments: str, plant: str = "") -> subprocess.CompletedProcess[str]:
@@ -130,7 +127,7 @@ def test_workers_deal_its_messages_out(tmp_path: Path) -> None:
     assert got == Counter(payload for _, _, payload in facts(file)["rows"][:300])
 
 
-HOUR = ["--dry-run", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--duration", "1h", "--speed", "max"]
+MINUTES = ["--dry-run", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--duration", "40m", "--speed", "max"]
 
 
 def verified(path: Path, rows: str) -> subprocess.CompletedProcess[str]:
@@ -141,9 +138,9 @@ def verified(path: Path, rows: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("flow", [False, True], ids=["alone", "flow"])
 def test_verify_reads_its_keys_from_the_ground_truth(flow: bool, tmp_path: Path) -> None:
-    """An hour agrees to the last message; a result in a key of its own, flipped in one message, is found."""
+    """Forty minutes agree to the last message; a result in a key of its own, flipped in one message, is found."""
     file = with_lasers(tmp_path, SEPARATED[1], flow=flow)
-    run = app("run", *HOUR, "--truth", str(tmp_path / "truth"), plant=file)
+    run = app("run", *MINUTES, "--truth", str(tmp_path / "truth"), plant=file)
     right = verified(tmp_path, run.stdout)
     wrong = verified(tmp_path, run.stdout.replace('"grade":"A"', '"grade":"C"', 1))
 
@@ -153,23 +150,22 @@ def test_verify_reads_its_keys_from_the_ground_truth(flow: bool, tmp_path: Path)
     assert "LASER-A" in wrong.stdout
 
 
-def test_verify_listens_to_it_live(tmp_path: Path) -> None:
-    """Ten minutes a second: messages from the broker agree with what /oee adds up meanwhile."""
-    port = free_port()
+def listened(file: Path, capsys: pytest.CaptureFixture[str]) -> Answer:
+    """What `verify` makes of a plant that runs at a hundred times real time, when it listens for three seconds."""
     with running(EmbeddedBroker()) as broker:
-        run = ["run", "--seed", "1", "--speed", "600", *plain(broker), "--http-port", str(port)]
-        call = [sys.executable, "app.py", *run]
-        environ = {**os.environ, "MESSAGE_CONFIG_PATH": with_lasers(tmp_path, SEPARATED[1])}
-        with subprocess.Popen(call, cwd=ROOT, env=environ, stderr=subprocess.PIPE) as process:
-            wait_until(lambda: is_ready(port), 20.0, "ready")
-            asked = ["--from-mqtt", "--duration", "3", "--truth", f"http://127.0.0.1:{port}/oee", *plain(broker)]
-            listen = [sys.executable, "app.py", "verify", *asked]
-            done = subprocess.run(listen, cwd=ROOT, capture_output=True, text=True, check=False)
-            process.terminate()
-            process.communicate(timeout=20)
+        run = ["run", "--seed", "1", "--speed", "100", *plain(broker), "--http-port", str(free_port())]
+        with DaemonProcess(*run, "--message-config-path", str(file)) as daemon:
+            daemon.says("first on ")
+            asked = ["--from-mqtt", "--duration", "3", "--truth", f"{daemon.url()}/oee"]
+            return answer_to([*asked, *plain(broker)], capsys)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "LASER-A12" in done.stdout
+
+def test_verify_listens_to_it_live(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Messages from the broker agree with what /oee adds up meanwhile."""
+    answer = listened(Path(with_lasers(tmp_path, SEPARATED[1])), capsys)
+
+    assert answer.code == 0, answer.text + answer.error
+    assert "LASER-A12" in answer.text
 
 
 def test_a_reload_adds_it_and_takes_it_away(tmp_path: Path) -> None:
@@ -204,13 +200,6 @@ def test_check_warns_where_no_result_is_good(results: dict[str, float], said: st
 
     assert done.returncode == 0
     assert said in " ".join(done.stdout.split())
-
-
-def is_ready(port: int) -> bool:
-    """Whether a simulator says that it can deliver."""
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-        return bool(answer.status == 200)
-    return False
 
 
 def test_no_type_code_is_the_beginning_of_another() -> None:

@@ -163,7 +163,7 @@ def test_a_persistent_broker_comes_back_with_its_sessions(
         broker.save()
         end(broker)
         broker.restart()
-        wait_until(lambda: len(recorder.sessions) == 2, 5, "the subscriber is back")
+        wait_until(lambda: len(recorder.sessions) == 2, 30, "the subscriber is back")
         say(broker, "factory/cnc", "after")
         assert recorder.wait_for(1)[0].payload == b"after"
     assert recorder.sessions == [False, True]
@@ -173,7 +173,7 @@ def test_a_broker_without_persistence_forgets(mosquitto: Mosquitto) -> None:
     """By default a restart loses the sessions."""
     with Recorder(mosquitto.ports["plain"], client_id="recorder") as recorder:
         mosquitto.restart()
-        wait_until(lambda: len(recorder.sessions) == 2, 5, "the subscriber is back")
+        wait_until(lambda: len(recorder.sessions) == 2, 30, "the subscriber is back")
     assert recorder.sessions == [False, False]
 
 

@@ -107,13 +107,15 @@ def prose(markdown: str) -> str:
 
 
 def texts_in(python: str) -> Iterator[tuple[int, str]]:
-    """Yield what a module says to people, with its first line: string constants, docstrings and comments."""
+    """Yield what a module says to people, with its first line: constants, docstrings, comments in question."""
     for node in ast.walk(ast.parse(python)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
-    for token in tokenize.generate_tokens(io.StringIO(python).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
+    # A comment is the end of a line from a # on: to find all of them takes long, and is seldom needed.
+    if any(_ANY.search(line.partition("#")[2]) for line in python.splitlines()):
+        for token in tokenize.generate_tokens(io.StringIO(python).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
 
 
 def found_in_python(python: str) -> list[Found]:

@@ -8,7 +8,8 @@ A room is a folder of modules, or a module beside such folders.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -147,7 +148,8 @@ sandbox.limits:
 """Room -> the rooms that it may import, from the top down: no room imports one above it."""
 
 
-def modules() -> list[str]:
+@cache
+def modules() -> Sequence[str]:
     """Return the dotted names of all modules of the product, without packages."""
     inside = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path.stem != "__init__")
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in inside]
@@ -162,13 +164,27 @@ def room_of(module: str) -> str:
 
 def tree(module: str) -> ast.Module:
     """Parse a module, or the `__init__` of a package."""
+    return ast.parse(_source(module))
+
+
+def docstring(module: str) -> str:
+    """Return what a module, or a package, says of itself, without reading what follows."""
+    return ast.get_docstring(ast.parse('"""'.join(_source(module).split('"""', 2)[:2]) + '"""')) or ""
+
+
+def _source(module: str) -> str:
     path = ROOT.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    return ast.parse(file.read_text(encoding="utf-8"))
+    return file.read_text(encoding="utf-8")
 
 
-def imported(module: str) -> Iterator[str]:
-    """Yield every module that a module imports anywhere."""
+@cache
+def imported(module: str) -> tuple[str, ...]:
+    """Return every module that a module imports anywhere."""
+    return tuple(_imported(module))
+
+
+def _imported(module: str) -> Iterator[str]:
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -211,7 +227,7 @@ _NAME_WIDTH, _LINE_WIDTH = 32, 150
 
 
 def _line(name: str, module: str) -> str:
-    first = (ast.get_docstring(tree(module)) or "").split("\n\n")[0].replace("\n", " ")
+    first = docstring(module).split("\n\n")[0].replace("\n", " ")
     return f"{name:<{_NAME_WIDTH}}{first.rstrip('.')}"[:_LINE_WIDTH].rstrip()
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -26,6 +27,7 @@ from edge.settings.environment_warnings import unknown_variables
 from edge.settings.loader import Settings
 from tests.conftest import require_mosquitto
 from tests.support.brokers import plugin
+from tests.support.examples import THOROUGH
 from tests.support.exports import prometheus
 from tests.support.exports.linters import shellcheck, yamllint
 from tests.support.processes.daemon import ROOT, DaemonProcess
@@ -295,7 +297,7 @@ def test_a_start_that_was_killed_is_made_good_by_the_next_one(tmp_path: Path) ->
     environ = {"PATH": f"{bin_directory}:{os.environ['PATH']}"}
     script = FOLDER / "credentials.sh"
     (tmp_path / "short.sh").write_text(script.read_text("utf-8").replace("\ndays=825\n", "\ndays=20\n"))
-    for call in range(1, 100):
+    for call in range(1, 100, 1 if THOROUGH else 3):
         directory = tmp_path / str(call)
         if call % 2:
             subprocess.run(["sh", "short.sh", directory], cwd=tmp_path, check=True, capture_output=True)
@@ -391,7 +393,7 @@ def broker(credentials: Credentials, tmp_path_factory: pytest.TempPathFactory) -
         broker.close()
 
 
-def simulator(broker: Broker, credentials: Credentials, **changed: str) -> DaemonProcess:
+def simulator(broker: Broker, credentials: Credentials, *flags: str, **changed: str) -> DaemonProcess:
     """The simulator with the variables of its service."""
     own = {
         name: value.replace("/credentials/", f"{credentials.directory}/simulator/") for name, value in SIMULATOR.items()
@@ -399,13 +401,14 @@ def simulator(broker: Broker, credentials: Credentials, **changed: str) -> Daemo
     here = {"MQTT_BROKER": "localhost", "MQTT_PORT": str(broker.port), "HTTP_PORT": str(free_port())}
     here |= {"MESSAGE_CONFIG_PATH": str(ROOT / "message_structure.yaml"), "TRACE_RATE": "1"}
     here |= {"OTEL_EXPORTER_OTLP_ENDPOINT": "", "HTTP_HOST": "127.0.0.1"}
-    return DaemonProcess("run", "--duration", "4", environ={**own, **here, **changed})
+    return DaemonProcess("run", *flags, environ={**own, **here, **changed})
 
 
 def test_the_simulator_publishes_over_tls_with_its_password(broker: Broker, credentials: Credentials) -> None:
     """All that it sends is accepted, and who may look sees it by the command of the docs."""
     with simulator(broker, credentials) as daemon:
         seen = broker.client("mosquitto_sub", "-t", "factory/#", "-C", "3", "-W", "20")
+        daemon.signal(signal.SIGTERM)
         assert daemon.wait(30) == 0, daemon.log
 
     assert seen.returncode == 0, seen.stderr
@@ -421,6 +424,7 @@ def test_the_energy_plant_publishes_there_with_the_calls_of_its_simulator(
     plant = str(ROOT / "scenarios" / "energy.yaml")
     with simulator(broker, credentials, MESSAGE_CONFIG_PATH=plant, HTTP_COMPAT="enms") as daemon:
         seen = broker.client("mosquitto_sub", "-t", "factory/demo/compressor-1/energy", "-C", "2", "-W", "20")
+        daemon.signal(signal.SIGTERM)
         assert daemon.wait(30) == 0, daemon.log
 
     assert SERVICES["simulator"]["ports"] == [f"127.0.0.1:{SIMULATOR['HTTP_PORT']}:{SIMULATOR['HTTP_PORT']}"]
@@ -431,7 +435,7 @@ def test_the_energy_plant_publishes_there_with_the_calls_of_its_simulator(
 
 def test_the_simulator_publishes_nowhere_else(broker: Broker, credentials: Credentials) -> None:
     """Below another first level the broker refuses every message, by name."""
-    with simulator(broker, credentials, MQTT_TOPIC_PREFIX="plant") as daemon:
+    with simulator(broker, credentials, "--duration", "2", MQTT_TOPIC_PREFIX="plant") as daemon:
         assert daemon.wait(30) == 1, daemon.log
 
     assert "the broker rejected a message on plant/" in daemon.log

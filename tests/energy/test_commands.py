@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from itertools import groupby
 from pathlib import Path
@@ -13,15 +12,17 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from app import main
 from tests.energy.plants import SCENARIO
-from tests.support.processes.daemon import ROOT
+from tests.support.processes.daemon import DaemonProcess
 
+ENVIRON: Final = {"MESSAGE_CONFIG_PATH": str(SCENARIO)}
 COMPRESSOR, MOLDING = (f"c0000000-0000-0000-0000-{number:012d}" for number in (1, 5))
 INJECTED: Final = [
-    {"after_seconds": 600, "machine_id": COMPRESSOR, "fault": "bearing_fault", "severity": 2.0},
-    {"after_seconds": 3000, "machine_id": COMPRESSOR, "fault": "leak", "severity": 2.0},
-    {"after_seconds": 3600, "machine_id": MOLDING, "fault": "hydraulic_leak", "severity": 2.0},
-    {"after_seconds": 5400, "machine_id": COMPRESSOR, "fault": "bearing_fault", "severity": 5.0},
+    {"after_seconds": 300, "machine_id": COMPRESSOR, "fault": "bearing_fault", "severity": 2.0},
+    {"after_seconds": 1500, "machine_id": COMPRESSOR, "fault": "leak", "severity": 2.0},
+    {"after_seconds": 1800, "machine_id": MOLDING, "fault": "hydraulic_leak", "severity": 2.0},
+    {"after_seconds": 2700, "machine_id": COMPRESSOR, "fault": "bearing_fault", "severity": 5.0},
 ]
 
 
@@ -33,27 +34,27 @@ class Run(NamedTuple):
 
 
 def called(*arguments: str) -> tuple[int, str]:
-    """Run a command, and return its exit code and what it prints."""
-    environ = {**os.environ, "MESSAGE_CONFIG_PATH": str(SCENARIO)}
-    call = [sys.executable, "app.py", *arguments]
-    done = subprocess.run(call, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, done.stdout + done.stderr
+    """Run a command that ends by itself in this process, and return its exit code and what it prints."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        return main(arguments, ENVIRON), output.getvalue()
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Two hours of a morning, with faults that are injected."""
+    """An hour of a morning, with faults that are injected."""
     folder = tmp_path_factory.mktemp("energy")
     commands, truth = folder / "commands.jsonl", folder / "truth.jsonl"
-    commands.write_text("\n".join(json.dumps({"command": "inject", "seconds": 300, **each}) for each in INJECTED))
-    code, text = called(
-        "run", "--dry-run", "--speed", "max", "--duration", "2h", "--start", "2026-03-02T16:00:00Z", "--seed", "1",
-        "--stats-interval", "0", "--commands", str(commands), "--truth", str(truth),
-    )  # fmt: skip
-    rows = [line for line in text.splitlines() if line.startswith('{"topic"')]
+    commands.write_text("\n".join(json.dumps({"command": "inject", "seconds": 150, **each}) for each in INJECTED))
+    with DaemonProcess(
+        "run", "--dry-run", "--speed", "max", "--duration", "1h", "--start", "2026-03-02T16:00:00Z", "--seed", "1",
+        "--stats-interval", "0", "--commands", str(commands), "--truth", str(truth), environ=ENVIRON,
+    ) as process:  # fmt: skip
+        code = process.wait(50)
+    rows = [line.rstrip("\n") for line in process.output]
 
-    assert code == 0, text[-2000:]
-    assert len(rows) > 50_000
+    assert code == 0, process.log[-2000:]
+    assert len(rows) > 25_000
     return Run(rows, truth)
 
 
@@ -86,10 +87,10 @@ def test_the_ground_truth_has_cost_peak_and_baseline_of_each_machine_and_site(ru
     compressor = totals[COMPRESSOR]
 
     assert len(totals) == 10
-    assert len(quarters) == 8
+    assert len(quarters) == 4
     assert sum(each["kwh"] for each in quarters) == pytest.approx(compressor["kwh"], abs=1e-6)
     assert compressor["cost"] == pytest.approx(0.28 * compressor["kwh"], rel=0.01)
-    assert compressor["base_load_kw"] < compressor["kwh"] / 2 < compressor["peak_kw"]
+    assert compressor["base_load_kw"] < compressor["kwh"] < compressor["peak_kw"]
 
 
 def test_a_simple_detector_finds_the_damaged_bearings(run: Run, tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
-import yaml
 
 from messages import FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.time_zones import zone_info
+from tests.support.exports import yamlread
 from tools.pictures.drawing import (
     BAND,
     GAP,
@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
 def plant(*kinds: str, **entry: Any) -> PlantConfig:
     """Return the scenario with some of its types, without faults by chance. entry: more keys of each."""
-    data = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))
+    data = yamlread.value(SCENARIO.read_text(encoding="utf-8"))
     data["global"].pop("fault_chance_per_day")
     types = data["message_types"]
     data["message_types"] = {kind: {**types[kind], **entry} for kind in kinds}
@@ -72,14 +72,16 @@ def plant(*kinds: str, **entry: Any) -> PlantConfig:
     return parse(data)
 
 
-def seen(config: PlantConfig, begin: float, seconds: float) -> Iterator[Row]:
-    """Yield what a plant sends in a time."""
+def seen(config: PlantConfig, begin: float, seconds: float, only: str = "") -> Iterator[Row]:
+    """Yield what a plant sends in a time. only: the class of messages, if the others are not wanted."""
     generator = FactoryMessageGenerator.of(config, SEED, start=begin)
     done = 0.0
     while done < seconds:
         done = min(done + 86_400, seconds)
         for message in generator.advance(begin + done):
-            yield Row(message.time_ms / 1000 - begin, message.kind.rpartition(".")[2], orjson.loads(message.payload))
+            name = message.kind.rpartition(".")[2]
+            if only in ("", name):
+                yield Row(message.time_ms / 1000 - begin, name, orjson.loads(message.payload))
 
 
 class Panel(NamedTuple):
@@ -175,11 +177,10 @@ def week() -> str:
 def hourly(kind: str, begin: float, days: int, seconds: float) -> list[tuple[float, float]]:
     """Return the mean power of a machine in each hour, at its middle. seconds: between two messages."""
     sums, counts = defaultdict[int, float](float), defaultdict[int, int](int)
-    for row in seen(plant(kind, report_seconds=seconds), begin, days * 86_400):
-        if row.name == "energy":
-            hour = int(row.at // 3600)
-            sums[hour] += row.values["power_kw"]
-            counts[hour] += 1
+    for row in seen(plant(kind, report_seconds=seconds), begin, days * 86_400, only="energy"):
+        hour = int(row.at // 3600)
+        sums[hour] += row.values["power_kw"]
+        counts[hour] += 1
     return [((hour + 0.5) * 3600, sums[hour] / counts[hour]) for hour in sorted(sums)]
 
 

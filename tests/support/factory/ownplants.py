@@ -12,7 +12,7 @@ from fuzz.plants.entries import Wanted, plant
 from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.telemetry import Message
-from tests.support.examples import examples
+from tests.support.examples import THOROUGH, examples
 
 usually = settings(
     max_examples=examples(25),
@@ -21,6 +21,8 @@ usually = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 """How properties over random plants are tested."""
+seldom = settings(usually, max_examples=examples(25) if THOROUGH else 8)
+"""The same for those that run several plants for each example."""
 
 
 class Published(NamedTuple):
