@@ -201,19 +201,22 @@ def test_a_trace_goes_through_the_worker_that_has_the_machine(workers: Traced) -
     assert caller.trace in {entry["trace_id"] for entry in log}
 
 
-@pytest.mark.parametrize("processes", ["simulator", "workers"])
-def test_a_command_over_mqtt_is_one_trace_from_its_sender_to_the_subscriber(
-    processes: str, request: pytest.FixtureRequest
-) -> None:
+@pytest.fixture(scope="module", params=["simulator", "workers"])
+def each(request: pytest.FixtureRequest) -> Traced:
+    """One process or several."""
+    found: Traced = request.getfixturevalue(request.param)
+    return found
+
+
+def test_a_command_over_mqtt_is_one_trace_from_its_sender_to_the_subscriber(each: Traced, workers: Traced) -> None:
     """The sender's user properties, command, message; and the answer says to which trace it belongs."""
-    each: Traced = request.getfixturevalue(processes)
     caller, collector = Caller(), each.collector
     about = {"UserProperty": [*caller.headers.items()]}
     answer = each.hmi.ask("CNC-03", {"command": "stop"}, properties=about)
     carrier = continued(each.recorder, caller.trace, "factory/cnc")
     message = collector.find("publish", trace_id=caller.trace)
     command = collector.find("command", parent=caller.span)
-    part = command if processes == "simulator" else collector.find("execute", span_id=message.parent)
+    part = collector.find("execute", span_id=message.parent) if each is workers else command
     refused = each.hmi.ask("CNC-99", {"command": "stop"}, properties=about)
     each.hmi.ask("CNC-04", {"command": "stop"}, properties={"UserProperty": [("traceparent", NONE)]})
     own = collector.find("command", parent="")
@@ -222,7 +225,7 @@ def test_a_command_over_mqtt_is_one_trace_from_its_sender_to_the_subscriber(
     assert answer.content["answer"]["state"] == "stopped"
     assert dict(answer.user_properties) == dict(refused.user_properties) == caller.headers
     assert (command.trace_id, part.trace_id, message.parent) == (caller.trace, caller.trace, part.span_id)
-    assert processes == "simulator" or part.parent == command.span_id
+    assert each is not workers or part.parent == command.span_id
     assert command.attributes["edgemqttsim.by"] == "mqtt hmi"
     assert carrier["traceparent"] == f"00-{caller.trace}-{message.span_id}-01"
     assert carrier["tracestate"] == caller.headers["tracestate"]
