@@ -28,7 +28,7 @@ from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 
 SECONDS, LIVE_SECONDS = 8, 3
-HTTP = r"HTTP on (http://\S+):"
+HTTP, START_SECONDS = r"HTTP on (http://\S+):", 40.0
 
 
 def http() -> list[str]:
@@ -38,7 +38,7 @@ def http() -> list[str]:
 
 def client_of(daemon: DaemonProcess) -> httpx.Client:
     """A client of its port, which it opens soon after it says so."""
-    return httpx.Client(base_url=daemon.says(HTTP).group(1), transport=httpx.HTTPTransport(retries=5))
+    return httpx.Client(base_url=daemon.says(HTTP, START_SECONDS).group(1), transport=httpx.HTTPTransport(retries=5))
 
 
 def plant_file(directory: Path, name: str, rate: float | None = None) -> str:

@@ -48,6 +48,12 @@ def shell(command: str, environ: Mapping[str, str] | None = None) -> subprocess.
     )
 
 
+def ran(*flags: str, stdout: int = subprocess.PIPE) -> tuple[int, DaemonProcess]:
+    """The exit code of a run that ends by itself, and what it said."""
+    with DaemonProcess("run", *flags, environ={"HTTP_PORT": "0"}, stdout=stdout) as daemon:
+        return daemon.wait(40), daemon
+
+
 @pytest.mark.parametrize(
     ("command", "codes"),
     [
@@ -127,10 +133,10 @@ def test_rows_that_had_found_no_room_by_the_end_are_counted(tmp_path: Path) -> N
         assert daemon.wait() == 0
     os.close(reading)
     ended = datetime.fromisoformat(str(truth_lines(truth)[-1]["end"])) - datetime.fromisoformat(start)
-    whole = shell(f"APP run {' '.join(flags)} --duration {ended.total_seconds()}")
+    _, whole = ran(*flags, "--duration", str(ended.total_seconds()))
 
     sent, failed = (int(re.findall(rf"Messages {what}: (\d+)", daemon.log)[-1]) for what in ("Sent", "Failed"))
-    assert sent + failed == whole.stdout.count("\n")
+    assert sent + failed == len(whole.output)
 
 
 def test_an_error_that_is_not_of_standard_output_is_not_told_as_such() -> None:
@@ -387,12 +393,12 @@ def test_the_truth_of_another_run_is_left_alone(tmp_path: Path) -> None:
     with DaemonProcess(*flags, "--speed", "100", environ={"HTTP_PORT": "0"}, stdout=subprocess.DEVNULL) as first:
         first.says("plant: ")
         wait_until(truth.exists, 15, "it writes")
-        second = shell(f"APP run {' '.join(flags)} --count 1")
+        code, second = ran(*flags, "--count", "1")
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
 
-    assert second.returncode == 2
-    assert f"--truth: cannot write {truth}: another run is writing to it" in second.stderr
+    assert code == 2
+    assert f"--truth: cannot write {truth}: another run is writing to it" in second.log
     assert [line for line in truth_lines(truth) if line["type"] == "run"]
 
 
@@ -402,9 +408,9 @@ def test_a_run_that_cannot_start_leaves_an_old_truth_alone(tmp_path: Path) -> No
     truth.write_text('{"type":"run"}\n')
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = shell(f"APP run --dry-run --truth {truth}", {"HTTP_PORT": str(port)})
+        code, _ = ran("--dry-run", "--truth", str(truth), "--http-port", str(port))
 
-    assert done.returncode == 2
+    assert code == 2
     assert truth.read_text() == '{"type":"run"}\n'
 
 
@@ -424,10 +430,10 @@ def test_the_truth_is_not_written_over_the_plant(tmp_path: Path) -> None:
     """A slip of the shell's history."""
     plant = tmp_path / "plant.yaml"
     plant.write_bytes((ROOT / "message_structure.yaml").read_bytes())
-    done = shell(f"APP run --dry-run --count 1 --message-config-path {plant} --truth {plant}")
+    code, done = ran("--dry-run", "--count", "1", "--message-config-path", str(plant), "--truth", str(plant))
 
-    assert done.returncode == 2
-    assert f"--truth: {plant} is the plant's file" in done.stderr
+    assert code == 2
+    assert f"--truth: {plant} is the plant's file" in done.log
     assert plant.read_bytes() == (ROOT / "message_structure.yaml").read_bytes()
 
 
@@ -486,16 +492,16 @@ def test_a_stalled_reader_of_the_ground_truth_stops_nothing_at_first(tmp_path: P
 
 def test_a_pipe_gets_the_whole_ground_truth(tmp_path: Path) -> None:
     """However fast the run is, and although its reader begins late."""
-    flags = "run --dry-run --seed 1 --start 2026-01-01T00:00:00Z --duration 1h --speed max"
-    shell(f"APP {flags} --truth {tmp_path}/file >/dev/null")
+    flags = ["--dry-run", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--duration", "1h", "--speed", "max"]
+    ran(*flags, "--truth", str(tmp_path / "file"), stdout=subprocess.DEVNULL)
     os.mkfifo(tmp_path / "pipe")
     hold = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     with subprocess.Popen(["bash", "-c", f"sleep 1; cat {tmp_path}/pipe > {tmp_path}/piped"]) as reader:
-        done = shell(f"APP {flags} --truth {tmp_path}/pipe >/dev/null")
+        code, done = ran(*flags, "--truth", str(tmp_path / "pipe"), stdout=subprocess.DEVNULL)
         os.close(hold)
         reader.wait(20)
 
-    assert done.returncode == 0, done.stderr
+    assert code == 0, done.log
     assert (tmp_path / "file").stat().st_size > 4 * FULL, "many times what a pipe takes"
     assert (tmp_path / "file").read_bytes() == (tmp_path / "piped").read_bytes()
 
@@ -504,7 +510,7 @@ def test_a_pipe_gets_the_whole_ground_truth(tmp_path: Path) -> None:
 def test_a_truth_that_cannot_be_opened_is_a_line(path: str, tmp_path: Path) -> None:
     """A directory, a missing one, a pipe that nobody reads."""
     os.mkfifo(tmp_path / "pipe")
-    done = shell(f"timeout 20 APP run --dry-run --count 1 --truth {path.format(tmp=tmp_path)}")
+    code, done = ran("--dry-run", "--count", "1", "--truth", path.format(tmp=tmp_path))
 
-    assert done.returncode == 2
-    assert re.search(r"--truth: cannot write \S+: ", done.stderr)
+    assert code == 2
+    assert re.search(r"--truth: cannot write \S+: ", done.log)

@@ -22,7 +22,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as classic_families
 
 from tests.conftest import require_mosquitto
-from tests.edge.runtime.test_live_commands import http
+from tests.edge.runtime.test_live_commands import START_SECONDS, http
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.mosquitto import Mosquitto
 from tests.support.brokers.subscriber import Record, Recorder
@@ -98,7 +98,7 @@ def simulator(
     fleet = ["--http-compat", "fleet", "--fleet-max-devices", "1100", "--mqtt-auth-method", "none"]
     where = ["--message-config-path", str(plant)]
     with DaemonProcess("run", *where, *fleet, *address, *http(), *flags, environ=environ) as daemon:
-        url = daemon.says(r"HTTP on (http://[^\s:\"]+:\d+)").group(1)
+        url = daemon.says(r"HTTP on (http://[^\s:\"]+:\d+)", START_SECONDS).group(1)
         with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5), timeout=20) as client:
             yield daemon, client
 
