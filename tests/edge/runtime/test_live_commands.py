@@ -134,7 +134,7 @@ def test_what_rest_mqtt_and_reloads_do_to_a_run_is_played_again_to_the_byte(tmp_
     From the ground truth and from the journal, a subscriber gets the same in the same order, and the truth is the same.
     """
     plant, truth, journal, again = (tmp_path / name for name in ("plant.yaml", "truth", "journal", "again"))
-    data = PLANTS["faults"] | {"global": {"target_rate": 300}}
+    data = PLANTS["faults"] | {"global": {"target_rate": 150}}
     plant.write_text(content(data))
     flags = ["--seed", "1", "--message-config-path", str(plant), "--start", "2026-01-01T00:00:00Z"]
     flags += ["--queue-size", "100000", "--reload-seconds", "3600"]
@@ -143,7 +143,7 @@ def test_what_rest_mqtt_and_reloads_do_to_a_run_is_played_again_to_the_byte(tmp_
         with DaemonProcess("run", *live, *plain(broker)) as daemon:
             with acting(daemon, broker.port, plant) as actors:
                 executed = actors.act(random_log(7, 100, SECONDS, data, reloads=3), LIVE_SECONDS)
-            recorder.wait_for(1000, 30.0)
+            recorder.wait_for(500, 30.0)
             daemon.signal(signal.SIGTERM)
             assert daemon.wait(30) == 0, daemon.log
         heard = everything(recorder, daemon)

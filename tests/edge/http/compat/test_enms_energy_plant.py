@@ -18,6 +18,7 @@ from tests.energy.plants import SCENARIO
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.mosquitto import Mosquitto
 from tests.support.brokers.subscriber import Recorder
+from tests.support.examples import THOROUGH
 from tests.support.processes.daemon import DaemonProcess
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
@@ -46,8 +47,9 @@ DEMO, EUROPE = (f"{digit * 8}-{digit * 4}-{digit * 4}-{digit * 4}-{digit * 12}" 
 
 
 class Plant(NamedTuple):
-    """The port of a broker, a client of the process, and what the broker has passed on."""
+    """How many workers, the port of a broker, a client of the process, and what the broker has passed on."""
 
+    workers: int
     port: int
     client: httpx.Client
     recorder: Recorder
@@ -83,12 +85,15 @@ def plant(
             transport = httpx.HTTPTransport(retries=5)
             with httpx.Client(base_url=daemon.url(), transport=transport, timeout=30) as client:
                 wait_until(lambda: client.get("/health").json()["status"] == "healthy", 30, "a connection")
-                yield Plant(port, client, recorder)
+                yield Plant(int(request.param), port, client, recorder)
 
 
 def test_each_call_is_answered_as_the_table_has_it(plant: Plant) -> None:
     """One after the other, in its order; machines have the names and kinds that its users know."""
-    assert mistakes_in_answers(plant.client, (*CALLS, *FAULTS_BY_CHANCE), NAMES) == []
+    calls = [*CALLS, *FAULTS_BY_CHANCE]
+    if plant.workers > 1 and not THOROUGH:  # another configuration of this plant takes long in each of them
+        calls = [call for call in CALLS if call.method != "PUT"]
+    assert mistakes_in_answers(plant.client, calls, NAMES) == []
     listed = plant.client.get("/simulator/machines").json()
 
     assert {
