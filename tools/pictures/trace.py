@@ -12,13 +12,12 @@ from typing import Final
 
 from sandbox.broker import EmbeddedBroker
 from tests.edge.observability.tracing.test_whole_traces import (
-    HEADERS,
-    STOP,
-    TRACE,
+    Caller,
     client_of,
     continued,
     receive,
     started,
+    stop,
 )
 from tests.support.brokers.subscriber import Recorder
 from tests.support.processes.collector import Collector, Received
@@ -32,13 +31,15 @@ SENDERS: Final = {"edgemqttsim": "simulator"}
 
 def recorded() -> list[Received]:
     """Return the spans of a trace, in the order in which they began."""
+    caller = Caller()
     with running(EmbeddedBroker()) as broker, Collector() as collector, Recorder(broker.port) as recorder:
         with started(broker, collector.environ, "--trace-rate", "0") as daemon, client_of(daemon) as client:
-            client.post("/api/v1/commands", json=STOP, headers=HEADERS).raise_for_status()
-            receive(continued(recorder, TRACE), collector)
+            client.post("/api/v1/commands", json=stop(3), headers=caller.headers).raise_for_status()
+            receive(continued(recorder, caller.trace), collector)
             for name in ("POST", "command", "publish", "process"):
-                collector.find(name, trace_id=TRACE)
-        return sorted((span for span in collector.spans if span.trace_id == TRACE), key=lambda span: span.begin_ns)
+                collector.find(name, trace_id=caller.trace)
+        spans = (span for span in collector.spans if span.trace_id == caller.trace)
+        return sorted(spans, key=lambda span: span.begin_ns)
 
 
 def svg(spans: Sequence[Received]) -> str:

@@ -232,7 +232,7 @@ def test_nothing_waits_for_the_reader_of_a_journal(tmp_path: Path, workers: str)
     flags = ["--workers", workers, "--http-port", str(free_port()), "--journal", str(pipe)]
     with running(EmbeddedBroker()) as broker, DaemonProcess("run", *flags, *plain(broker)) as daemon:
         url = daemon.says(r"HTTP on (http://\S+):").group(1)
-        with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5), timeout=5) as client:
+        with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5), timeout=20) as client:
             codes = [client.put("/api/v1/plant", content=long).status_code for _ in range(5)]
             assert client.get("/livez").status_code == 200
         os.set_blocking(reader, True)

@@ -15,6 +15,7 @@ from edge.delivery.lanes import Lane, Lanes
 from edge.delivery.queue import MessageQueue
 from edge.settings.types import QueuePolicy
 from plant.telemetry import Message
+from tests.support.examples import examples
 
 NAMES = "ABC"
 SIZE = 6
@@ -233,4 +234,4 @@ class LanesAgainstAModel(RuleBasedStateMachine):
 
 
 TestLanesAgainstAModel = LanesAgainstAModel.TestCase
-TestLanesAgainstAModel.settings = settings(max_examples=60, stateful_step_count=40)
+TestLanesAgainstAModel.settings = settings(max_examples=examples(60), stateful_step_count=40)

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from edge.delivery.queue import Ledger, MessageQueue, describe_endurance
 from edge.settings.types import QueuePolicy
 from plant.telemetry import Message
+from tests.support.examples import examples
 
 
 def message(number: int, kind: str = "cnc_machine") -> Message:
@@ -245,7 +246,7 @@ class Deliveries(RuleBasedStateMachine):
 
 
 TestDeliveries = Deliveries.TestCase
-TestDeliveries.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestDeliveries.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.parametrize(

@@ -278,7 +278,7 @@ BACKWARDS = {"from": "2026-01-01T01:00:00+01:00", "to": "2026-01-01T00:00:00Z"}
 
 
 @contextmanager
-def at_work(tmp_path: Path, *flags: str) -> Iterator[tuple[str, EmbeddedBroker]]:
+def at_work(tmp_path: Path, *flags: str) -> Iterator[tuple[httpx.Client, EmbeddedBroker]]:
     """Five machines with faults in ten minutes a second, and a broker."""
     path = tmp_path / "plant.yaml"
     types = {"press": {**PRESS, **FAULTS}, "lathe": {**PRESS, "count": 2, **FAULTS}}
@@ -288,21 +288,21 @@ def at_work(tmp_path: Path, *flags: str) -> Iterator[tuple[str, EmbeddedBroker]]
     with running(EmbeddedBroker()) as broker:
         named = ["--message-config-path", str(path), "--speed", "60", "--seed", "1", *plain(broker)]
         with DaemonProcess(*named, *flags, environ={"HTTP_PORT": str(port), "STATS_INTERVAL": "1"}) as daemon:
-            yield daemon.url(), broker
+            transport = httpx.HTTPTransport(retries=5)
+            with httpx.Client(base_url=daemon.url(), transport=transport, timeout=20) as client:
+                yield client, broker
             daemon.says("Active faults: ")  # each second
 
 
 @pytest.mark.parametrize("flags", [(), ("--workers", "2")], ids=["one process", "two workers"])
 def test_the_labels_of_a_plant_at_work(tmp_path: Path, flags: tuple[str, ...]) -> None:
     """HTTP and metrics have the same faults, and who subscribes later gets the last label of each machine."""
-    with at_work(tmp_path, *flags) as (url, broker):
-        wait_until(
-            lambda: len(httpx.get(f"{url}/anomalies?open=false").json()["anomalies"]) > 5, 30, "faults have ended"
-        )
-        before = httpx.get(f"{url}/anomalies?open=false&sensor=false&limit=3")
-        unknown = httpx.get(f"{url}/anomalies?machine_id=PRESS-77")
-        metrics = httpx.get(f"{url}/metrics").text
-        after = httpx.get(f"{url}/anomalies?open=false").json()["anomalies"]
+    with at_work(tmp_path, *flags) as (client, broker):
+        wait_until(lambda: len(client.get("/anomalies?open=false").json()["anomalies"]) > 5, 30, "faults have ended")
+        before = client.get("/anomalies?open=false&sensor=false&limit=3")
+        unknown = client.get("/anomalies?machine_id=PRESS-77")
+        metrics = client.get("/metrics").text
+        after = client.get("/anomalies?open=false").json()["anomalies"]
         with Recorder(broker.port) as recorder:
             recorder.wait_for(3)
             retained = [each for each in list(recorder.records) if "/labels/" in each.topic]

@@ -18,7 +18,7 @@ from edge.status import OeeFigures
 from tests.edge.http.test_routes import Shown, serving
 from tests.support.processes.waiting import wait_until
 
-FEW = Limits(connections=20, request_seconds=0.5, stalled_seconds=0.5, bytes_a_second=4 * 1024 * 1024)
+FEW = Limits(connections=20, request_seconds=0.5, stalled_seconds=3.0, bytes_a_second=1024 * 1024)
 HALF = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: "
 LARGE_BYTES = 20_000_000
 
@@ -46,7 +46,7 @@ def connected(client: httpx.Client, say: bytes = b"", read_bytes: int | None = N
     caller = socket.socket()
     if read_bytes is not None:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_bytes)
-    caller.settimeout(5)
+    caller.settimeout(20)
     caller.connect(("127.0.0.1", port))
     caller.sendall(say)
     return caller
@@ -62,7 +62,7 @@ def is_closed(caller: socket.socket) -> bool:
     except ConnectionError:
         return True
     finally:
-        caller.settimeout(5)
+        caller.settimeout(20)
 
 
 def answers(client: httpx.Client, say: bytes) -> bytes:
@@ -89,7 +89,7 @@ def test_probes_are_answered_however_many_say_only_half(client: httpx.Client) ->
         callers = [stack.enter_context(closing(connected(client, HALF))) for _ in range(5 * FEW.connections)]
 
         assert all(alive(client) for _ in range(3))
-        wait_until(lambda: is_closed(callers[0]), 2, "the oldest gives way")
+        wait_until(lambda: is_closed(callers[0]), 15, "the oldest gives way")
 
 
 WHOLE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -102,7 +102,7 @@ def test_a_request_has_to_be_there_in_time_however_slowly_it_drips(said: bytes, 
     with closing(connected(client, said)) as caller:
         began = time.monotonic()
         while not is_closed(caller):
-            assert time.monotonic() - began < 10 * FEW.request_seconds
+            assert time.monotonic() - began < 60 * FEW.request_seconds
             with contextlib.suppress(ConnectionError):
                 caller.sendall(b"x")
             time.sleep(0.05)
@@ -188,7 +188,7 @@ def test_a_broken_body_of_an_answered_request_ends_the_connection_in_silence(
     with closing(connected(client, b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")) as caller:
         assert caller.recv(65536).startswith(b"HTTP/1.1 405 ")
         caller.sendall(b"no length\r\n\r\n")
-        wait_until(lambda: is_closed(caller), 2, "closed")
+        wait_until(lambda: is_closed(caller), 15, "closed")
 
     assert [record for record in caplog.records if record.name != "uvicorn.error"] == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,10 +114,11 @@ class Sandbox:
         found: list[dict[str, Any]] = []
 
         def is_there() -> bool:
+            time.sleep(0.05)
             found[:] = [row for row in looked(self.client, **asked) if what in row["payload"]]
             return bool(found)
 
-        wait_until(is_there, 10.0, f"{what} in {asked}")
+        wait_until(is_there, 20.0, f"{what} in {asked}")
         return found[-1]
 
     def is_up(self) -> None:
@@ -160,7 +162,7 @@ def test_what_is_shown_is_what_a_subscriber_gets(sandbox: Sandbox) -> None:
     def got() -> set[tuple[str, int, str]]:
         return {(each.topic, each.qos, each.payload.decode()) for each in sandbox.recorder.records}
 
-    wait_until(lambda: shown <= got(), 10.0, "the subscriber has them, too")
+    wait_until(lambda: shown <= got(), 20.0, "the subscriber has them, too")
 
     assert all(row["bytes"] == len(row["payload"].encode()) and not row["cut"] for row in rows)
     assert all(row["machine_id"] == json.loads(row["payload"])["device_id"] for row in rows)
@@ -208,7 +210,7 @@ def test_announcements_and_the_will_are_seen(sandbox: Sandbox) -> None:
     sandbox.sees('"online"', **statuses)
     announced = [json.loads(row["payload"])["status"] for row in looked(sandbox.client, **statuses)]
     sandbox.did(command="crash", machine_id="press", seconds=1)
-    wait_until(lambda: len(looked(sandbox.client, **statuses)) == 4, 10.0, "the will, and the device again")
+    wait_until(lambda: len(looked(sandbox.client, **statuses)) == 4, 20.0, "the will, and the device again")
     will = looked(sandbox.client, **statuses)[2]
     wait_until(
         lambda: will["payload"].encode() in [each.payload for each in sandbox.recorder.records], 10.0, "the will"
@@ -273,7 +275,7 @@ def test_who_follows_workers_gets_each_message_once(workers: tuple[httpx.Client,
                 matched += content["matched"]
                 rows += content["rows"]
     seen = [(row["topic"], row["payload"]) for row in rows]
-    wait_until(lambda: {*seen} <= {*heard(recorder)}, 10.0, "the subscriber has them, too")
+    wait_until(lambda: {*seen} <= {*heard(recorder)}, 20.0, "the subscriber has them, too")
 
     assert matched == len(rows) == len({*seen})
     for machine_id in {row["machine_id"] for row in rows}:

@@ -533,7 +533,7 @@ def test_a_cancelled_server_closes_its_port_and_its_connections() -> None:
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
             await client.get("/livez")
             running.cancel()
-            await asyncio.wait([running], timeout=5)
+            await asyncio.wait([running], timeout=20)
             await client.get("/livez")
 
     with pytest.raises(httpx.ConnectError):
@@ -605,8 +605,13 @@ def test_an_answer_does_not_wait_for_an_acknowledgement(client: httpx.Client) ->
     """Its head and its body go out at once, where Nagle's algorithm would hold the body back for 40 ms."""
     times = []
     for _ in range(15):
-        began = time.monotonic()
+        began = time.monotonic() - held_up_seconds()
         client.get("/livez")
-        times.append(time.monotonic() - began)
+        times.append(time.monotonic() - held_up_seconds() - began)
 
     assert statistics.median(times) < 0.03
+
+
+def held_up_seconds() -> float:
+    """For how long our threads could have run, and others did (schedstat in proc(5)): a busy machine is no delay."""
+    return sum(int(each.read_text().split()[1]) for each in Path("/proc/self/task").glob("*/schedstat")) / 1e9

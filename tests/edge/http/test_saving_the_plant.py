@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
 import stat
 import threading
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pytest
 from sandbox.broker import EmbeddedBroker
 from tests.edge.runtime.test_live_commands import client_of, http
 from tests.support.processes.daemon import DaemonProcess, plain, running
+from tests.support.processes.waiting import wait_until
 
 API, SAVE = "/api/v1/plant", {"save": "true"}
 BEFORE = "# Ours.\nmessage_types:\n  press:\n    count: 2\n    report_seconds: 3\n    signals: {force: {base: 2}}\n"
@@ -27,6 +30,14 @@ class Plant:
 
     def __init__(self, path: Path, daemon: DaemonProcess, client: httpx.Client) -> None:
         self.path, self.daemon, self._client = path, daemon, client
+
+    def restart(self) -> None:
+        """Have the file, alone in its folder, and the plant as they were at the start."""
+        for each in [*self.path.parent.iterdir()]:
+            each.rmdir() if each.is_dir() else each.unlink()
+        self.path.write_text(BEFORE)
+        self.path.chmod(0o640)
+        assert self._client.post("/-/reload").status_code == 200
 
     def save(self, text: str = AFTER, **headers: str) -> httpx.Response:
         """Have a YAML applied and saved."""
@@ -63,11 +74,20 @@ def daemon_of(path: Path, **environ: str) -> Iterator[Plant]:
         yield Plant(path, daemon, client)
 
 
-@pytest.fixture
-def plant(folder: Path) -> Iterator[Plant]:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """A daemon whose file can be saved."""
-    with daemon_of(folder / "mine.yaml") as plant:
+    path = tmp_path_factory.mktemp("plant") / "mine.yaml"
+    path.write_text(BEFORE)
+    with daemon_of(path) as plant:
         yield plant
+
+
+@pytest.fixture
+def plant(shared: Plant) -> Plant:
+    """The same one, as it was at the start."""
+    shared.restart()
+    return shared
 
 
 def test_the_file_gets_the_bytes_that_are_applied(plant: Plant) -> None:
@@ -185,7 +205,7 @@ def test_a_pipe_is_not_written(tmp_path: Path) -> None:
 
 def test_another_save_with_the_same_key_is_another_request(plant: Plant) -> None:
     """The key is of the call with its parameters."""
-    key = {"Idempotency-Key": "mine"}
+    key = {"Idempotency-Key": secrets.token_hex()}
     first = plant.save(AFTER, **key)
     again = plant.save(AFTER, **key)
     other = httpx.put(f"{plant.daemon.url()}{API}", content=AFTER, headers=key)
@@ -196,6 +216,8 @@ def test_another_save_with_the_same_key_is_another_request(plant: Plant) -> None
 
 def test_the_log_says_where_it_was_saved(plant: Plant) -> None:
     """And where what was there before is."""
+    before = len(plant.daemon.errors)
     plant.save()
 
-    plant.daemon.says(rf"configuration saved path={plant.path} cause=http 127.0.0.1 backup=\S+mine.yaml.bak")
+    line = rf"configuration saved path={plant.path} cause=http 127.0.0.1 backup=\S+mine.yaml.bak"
+    wait_until(lambda: re.search(line, "".join(plant.daemon.errors[before:])), 15, "it is told")

@@ -32,6 +32,8 @@ def start() -> Iterator[Start]:
     """Set up logging into a text of its own; what was there before comes back."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    libraries = {name: logging.getLogger(name) for name in (*edge.observability.logs._FLOORS, "uvicorn.access")}
+    before = {name: (each.level, each.disabled) for name, each in libraries.items()}
 
     def begin(form: LogFormat = LogFormat.TEXT, level: LogLevel = LogLevel.INFO) -> io.StringIO:
         stream = io.StringIO()
@@ -42,6 +44,9 @@ def start() -> Iterator[Start]:
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
+    for name, each in libraries.items():
+        each.setLevel(before[name][0])
+        each.disabled = before[name][1]
 
 
 def record(message: str, *args: object, **extra: object) -> logging.LogRecord:

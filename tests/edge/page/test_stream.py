@@ -136,14 +136,14 @@ def test_all_who_look_cost_one_look(plant: Plant, serving: Serving) -> None:
 
     assert plant.looks["machine"] - before["machine"] <= took + 2
     assert plant.looks["refresh"] - before["refresh"] <= took + 2
-    wait_until(lambda: serving.hub.viewers == 0, 5, "all have gone")
+    wait_until(lambda: serving.hub.viewers == 0, 20, "all have gone")
 
 
 def test_without_viewers_only_the_history_is_kept(plant: Plant, serving: Serving) -> None:
     """A count for a point each five seconds at most, and no look at single machines."""
     with Viewer(serving.port) as viewer:
         viewer.first("snapshot")
-    wait_until(lambda: serving.hub.viewers == 0, 5, "it has gone")
+    wait_until(lambda: serving.hub.viewers == 0, 20, "it has gone")
     time.sleep(0.3)
     before = dict(plant.looks)
     time.sleep(2.5)
@@ -172,7 +172,7 @@ def test_an_error_while_looking_ends_neither_stream_nor_process(
     with Viewer(serving.port) as viewer:
         viewer.first("snapshot")
         plant.error = RuntimeError("no machine can be read")
-        wait_until(lambda: "the page is not up to date" in caplog.text, 10, "the error")
+        wait_until(lambda: "the page is not up to date" in caplog.text, 20, "the error")
         time.sleep(2.2)
         plant.error = None
         plant.ledger.queued = 9
@@ -183,9 +183,10 @@ def test_an_error_while_looking_ends_neither_stream_nor_process(
 
 @pytest.mark.parametrize("reason", ["x" * 100_000, "x" * 10_000], ids=["paused", "nearly"])
 def test_a_stream_ends_at_once_where_the_process_ends(
-    plant: Plant, reason: str, caplog: pytest.LogCaptureFixture
+    plant: Plant, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also one that nobody reads; nothing of it is an error."""
+    """Also one that nobody reads, however long it may take otherwise; nothing of it is an error."""
+    monkeypatch.setattr("edge.page.stream._PATIENCE_SECONDS", 9.0)
     caplog.set_level(logging.INFO)
     plant.connected = ConnectionStatus(connected=True, last_reason=reason)
     with (
@@ -198,7 +199,7 @@ def test_a_stream_ends_at_once_where_the_process_ends(
         took = serving.stop()
         assert {name for name, _ in reading.events()} <= {"snapshot", "overview", "tiles", "history"}
 
-    assert took < 0.9
+    assert took < 8
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []
 
 
@@ -207,8 +208,8 @@ def test_who_does_not_read_is_closed_after_a_while(plant: Plant, serving: Servin
     plant.presses = 200
     plant.connected = ConnectionStatus(connected=True, last_reason="x" * 100_000)
     with Viewer(serving.port, buffer_bytes=2048) as stalled:
-        wait_until(lambda: serving.hub.viewers == 1, 5, "it looks")
-        wait_until(lambda: serving.hub.viewers == 0, 10, "nobody looks for it any more")
+        wait_until(lambda: serving.hub.viewers == 1, 20, "it looks")
+        wait_until(lambda: serving.hub.viewers == 0, 20, "nobody looks for it any more")
         time.sleep(2 * SHORT.stalled_seconds)
         got = 0
         with contextlib.suppress(ConnectionResetError):
@@ -218,12 +219,13 @@ def test_who_does_not_read_is_closed_after_a_while(plant: Plant, serving: Servin
     assert got < 500_000
 
 
-def test_a_viewer_that_was_slow_before_is_not_taken_for_one_that_has_stalled(plant: Plant, serving: Serving) -> None:
+def test_a_viewer_that_was_slow_before_is_not_taken_for_one_that_has_stalled(plant: Plant) -> None:
     """Each time it has all of its patience again."""
     plant.connected = ConnectionStatus(connected=True, last_reason="x" * 100_000)
-    with Viewer(serving.port, buffer_bytes=2048) as viewer:
+    patient = SHORT._replace(stalled_seconds=1.5)
+    with Serving(plant, patient) as serving, Viewer(serving.port, buffer_bytes=2048) as viewer:
         for number in range(4):
-            time.sleep(SHORT.stalled_seconds / 2)
+            time.sleep(patient.stalled_seconds / 3)
             plant.connected = ConnectionStatus(connected=True, last_reason=str(number) * 100_000)
             viewer.until("overview", lambda data: "broker" in data)
 
@@ -232,8 +234,8 @@ def test_nothing_is_looked_at_for_a_viewer_that_does_not_read(plant: Plant) -> N
     """Until it reads again; then it gets what is so by then."""
     plant.connected = ConnectionStatus(connected=True, last_reason="x" * 100_000)
     with Serving(plant) as serving, Viewer(serving.port, buffer_bytes=2048) as stalled:
-        wait_until(lambda: serving.hub.viewers == 1, 5, "it looks")
-        wait_until(lambda: serving.hub.viewers == 0, 10, "nobody looks for it any more")
+        wait_until(lambda: serving.hub.viewers == 1, 20, "it looks")
+        wait_until(lambda: serving.hub.viewers == 0, 20, "nobody looks for it any more")
         plant.ledger.queued = 5
         found = stalled.until("overview", lambda data: data.get("queue", {}).get("depth") == 5)
         assert serving.hub.viewers == 1
@@ -372,10 +374,10 @@ def test_traffic_comes_with_what_was_seen_and_matched_since_the_event_before() -
         for name, data in viewer.events():
             if name == "traffic":
                 found.append(data)
-            if time.monotonic() - began > 2:
+            if (seconds := time.monotonic() - began) > 2:
                 break
 
-    assert len(found) <= 12
+    assert len(found) <= 5 * seconds + 2
     assert all(each["seen"] == 10 * each["matched"] for each in found[1:])
     assert all(len(each["rows"]) == min(50, each["matched"]) for each in found)
     topics = [int(each["topic"].removeprefix("a/")) for data in found for each in data["rows"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -26,15 +27,21 @@ def test_the_overview_has_what_messages_say_beside_the_truth_of_the_same_time(wo
 
     def has_made_enough() -> bool:
         """Whether messages of five minutes of plant time were read."""
-        shown = httpx.get(f"http://127.0.0.1:{port}/api/v1/overview", timeout=10.0).json()
+        time.sleep(0.2)  # in which the plant goes on by twelve seconds
+        shown = client.get("/api/v1/overview").json()
         found.update(shown["oee"])
         return found["reported"] is not None and moment(shown["at"]) > moment(found["reported"]["since"]) + 300
 
-    with running(EmbeddedBroker()) as broker:
+    with (
+        running(EmbeddedBroker()) as broker,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=5), timeout=20
+        ) as client,
+    ):
         flags = ["--workers", str(workers), *plain(broker), "--http-port", str(port), "--speed", "60"]
         with DaemonProcess(*flags) as daemon:
             daemon.says("HTTP on")
-            wait_until(has_made_enough, 20.0, "OEE from messages")
+            wait_until(has_made_enough, 40.0, "OEE from messages")
 
     reported, truth, whole = found["reported"], found["truth_meanwhile"], found["truth"]
     assert reported["since"] == truth["since"] > whole["since"]

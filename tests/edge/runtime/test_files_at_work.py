@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.broker import EmbeddedBroker
+from tests.edge.runtime.test_simulator import held_up_seconds
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.scenes import Pod
 from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
@@ -73,7 +74,7 @@ def health(process: DaemonProcess, path: str, token: str = "") -> tuple[int, str
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - our own
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -157,9 +158,9 @@ def test_a_plant_file_that_turns_bad_is_rejected_and_the_plant_goes_on(tmp_path:
                 make(path)
                 wait_until(partial(logged, process, seen, "plant.yaml"), 20, "rejected")
                 wait_until(partial(more, process, before), 20, "messages go on")
-                began = time.monotonic()
+                began = time.monotonic() - held_up(process)
                 assert health(process, "/livez")[0] == 200
-                ages.append(time.monotonic() - began)
+                ages.append(time.monotonic() - held_up(process) - began)
                 gone(path)
                 path.write_bytes(good)
                 wait_until(partial(logged, process, seen, "running configuration again"), 20, "applied")
@@ -168,6 +169,11 @@ def test_a_plant_file_that_turns_bad_is_rejected_and_the_plant_goes_on(tmp_path:
 
     assert (code, "Traceback" in process.log) == (0, False)
     assert max(ages) < 2.0
+
+
+def held_up(process: DaemonProcess) -> float:
+    """For how long it and we have waited for a processor that others had."""
+    return held_up_seconds(process.process.pid) + held_up_seconds("self")
 
 
 def logged(process: DaemonProcess, since: int, what: str) -> bool:

@@ -178,17 +178,18 @@ def test_a_count_is_a_goal_as_well(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_daemon_keeps_to_the_rate_and_tells_how_it_went() -> None:
-    """1,500 messages at 1,000 a second take a second and a half."""
+    """1,500 messages at 1,000 a second take a second and a half, or longer on a busy machine."""
     flags = ["--dry-run", "--speed", "max", "--seed", "1", "--count", "1500", "--history-rate", "1000"]
     started = time.monotonic()
     with DaemonProcess(*flags) as daemon:
         assert daemon.wait() == 0
+    took = time.monotonic() - started
 
-    assert time.monotonic() - started > 1.4
     assert len(daemon.output) == 1500
-    told = re.search(r"history complete to=\S+ messages=1500 seconds=1\.\d rate=(\d+)/s", daemon.log)
+    told = re.search(r"history complete to=\S+ messages=1500 seconds=(\d+\.\d) rate=(\d+)/s", daemon.log)
     assert told
-    assert 850 < int(told.group(1)) <= 1100
+    assert 1.35 < float(told[1]) <= took + 0.05
+    assert 1500 / (float(told[1]) + 0.06) <= int(told[2]) <= 1500 / (float(told[1]) - 0.06)
 
 
 def test_history_slower_than_the_plant_is_refused() -> None:

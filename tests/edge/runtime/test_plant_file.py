@@ -21,6 +21,7 @@ from edge.runtime import plant_file
 from edge.runtime.plant_file import MOST_BYTES, FileWatcher, PlantFile, digest, read_at_start
 from plant.definition.document.yaml_file import MAX_BYTES
 from tests.edge.runtime.test_simulator import free_port
+from tests.support.examples import thorough
 from tests.support.factory.plants import ROOT
 from tests.support.processes.daemon import DaemonProcess
 
@@ -288,9 +289,18 @@ def test_a_plant_may_come_from_a_pipe(command: str) -> None:
     assert done.stdout
 
 
-@pytest.mark.parametrize("command", ["check", "run", "export"])
+DEVICE, NONE = ("/dev/zero", "cannot be read: it is a device, not a file"), ("/none.yaml", "does not exist")
+
+
 @pytest.mark.parametrize(
-    ("path", "why"), [("/dev/zero", "cannot be read: it is a device, not a file"), ("/none.yaml", "does not exist")]
+    ("command", "path", "why"),
+    [
+        ("check", *DEVICE),
+        ("run", *NONE),
+        pytest.param("run", *DEVICE, marks=thorough),
+        ("export", *DEVICE),
+        *(pytest.param(command, *NONE, marks=thorough) for command in ("check", "export")),
+    ],
 )
 def test_what_is_no_file_is_an_error_in_one_line(command: str, path: str, why: str) -> None:
     """The path, the rule, and nothing else, such as a count of errors; exit code 2."""
@@ -318,7 +328,7 @@ def test_a_plant_whose_file_is_replaced_by_a_pipe_goes_on(tmp_path: Path) -> Non
         daemon.says(r"cause=changed machines=23 .* changed: cnc_machine: 5 to 6 machines")
         assert 'reloads_total{outcome="refused"} 2.0' in httpx.get(f"{url}/metrics").text
         daemon.signal(signal.SIGTERM)
-        assert daemon.wait(5) == 0
+        assert daemon.wait() == 0
     assert daemon.log.count("keeping the previous one") == 1
 
 

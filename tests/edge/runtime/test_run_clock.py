@@ -289,7 +289,7 @@ def test_a_process_that_was_stopped_drops_nothing(tmp_path: Path) -> None:
             daemon.signal(signal.SIGSTOP)
             time.sleep(3.0)
             daemon.signal(signal.SIGCONT)
-            wait_until(lambda: broker.counters.publishes.total() > 3_500, 15, "what fell due in the stall")
+            wait_until(lambda: broker.counters.publishes.total() > 3_500, 30, "what fell due in the stall")
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
 

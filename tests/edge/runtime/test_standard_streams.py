@@ -22,12 +22,15 @@ import orjson
 import pytest
 
 from sandbox.broker import EmbeddedBroker
+from tests.support.examples import cases, thorough
 from tests.support.processes.daemon import ROOT, DaemonProcess, plain, running
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 
 APP = [sys.executable, str(ROOT / "app.py")]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HTTP_PORT": "0", "LANG": "C"}
+FULL = 60_000
+"""Bytes in a pipe that takes nothing more: 64 KiB, less a piece that has no room."""
 AS_ROOT = os.geteuid() == 0
 
 
@@ -45,21 +48,27 @@ def shell(command: str, environ: Mapping[str, str] | None = None) -> subprocess.
     )
 
 
+def ran(*flags: str, stdout: int = subprocess.PIPE) -> tuple[int, DaemonProcess]:
+    """The exit code of a run that ends by itself, and what it said."""
+    with DaemonProcess("run", *flags, environ={"HTTP_PORT": "0"}, stdout=stdout) as daemon:
+        return daemon.wait(40), daemon
+
+
 @pytest.mark.parametrize(
     ("command", "codes"),
     [
         ("APP run --dry-run --count 1 2>&-", {0}),
         ("APP run --dry-run --count 1 >&-", {2}),
-        ("APP run --dry-run --count 1 <&-", {0}),
-        ("APP check >&-", {1}),
-        ("APP check 2>&-", {0}),
+        pytest.param("APP run --dry-run --count 1 <&-", {0}, marks=thorough),
+        pytest.param("APP check >&-", {1}, marks=thorough),
+        pytest.param("APP check 2>&-", {0}, marks=thorough),
         ("APP check <&- >&- 2>&-", {1}),
         ("APP export schema >/dev/full", {1, 2}),
         ("APP check >/dev/full", {1}),
         ("APP check | true", {0, 141}),
-        ("APP export all | head -1", {0, 141}),
+        pytest.param("APP export all | head -1", {0, 141}, marks=thorough),
         ("APP run --dry-run | head -1", {0}),
-        ("APP run --help | true", {0, 141}),
+        pytest.param("APP run --help | true", {0, 141}, marks=thorough),
     ],
 )
 def test_a_stream_that_is_closed_full_or_gone_is_told_without_a_traceback(command: str, codes: set[int]) -> None:
@@ -103,10 +112,9 @@ def test_sigterm_ends_a_dry_run_whose_reader_does_not_read() -> None:
     flags = ["--dry-run", "--speed", "max", "--drain-seconds", "0.2"]
     with DaemonProcess(*flags, environ={"HTTP_PORT": "0"}, stdout=writing) as daemon:
         os.close(writing)
-        daemon.says("plant: ")
-        time.sleep(0.5)
+        wait_until(lambda: unread_bytes(reading) > FULL, 30, "a pipe that takes nothing more")
         daemon.signal(signal.SIGTERM)
-        code = daemon.wait(8)
+        code = daemon.wait()
     os.close(reading)
 
     assert code == 0
@@ -120,16 +128,15 @@ def test_rows_that_had_found_no_room_by_the_end_are_counted(tmp_path: Path) -> N
     flags = ["--dry-run", "--speed", "max", "--drain-seconds", "0.2", "--seed", "1", "--start", start]
     with DaemonProcess(*flags, "--truth", str(truth), environ={"HTTP_PORT": "0"}, stdout=writing) as daemon:
         os.close(writing)
-        daemon.says("plant: ")
-        time.sleep(0.5)
+        wait_until(lambda: unread_bytes(reading) > FULL, 30, "a pipe that takes nothing more")
         daemon.signal(signal.SIGTERM)
-        assert daemon.wait(8) == 0
+        assert daemon.wait() == 0
     os.close(reading)
     ended = datetime.fromisoformat(str(truth_lines(truth)[-1]["end"])) - datetime.fromisoformat(start)
-    whole = shell(f"APP run {' '.join(flags)} --duration {ended.total_seconds()}")
+    _, whole = ran(*flags, "--duration", str(ended.total_seconds()))
 
     sent, failed = (int(re.findall(rf"Messages {what}: (\d+)", daemon.log)[-1]) for what in ("Sent", "Failed"))
-    assert sent + failed == whole.stdout.count("\n")
+    assert sent + failed == len(whole.output)
 
 
 def test_an_error_that_is_not_of_standard_output_is_not_told_as_such() -> None:
@@ -146,7 +153,7 @@ def test_an_error_that_is_not_of_standard_output_is_not_told_as_such() -> None:
 
 def test_a_slow_reader_of_a_dry_run_gets_every_row() -> None:
     """It holds the plant back instead of having rows dropped."""
-    done = shell("APP run --dry-run --speed 2000 --duration 3000 --queue-size 10 | (sleep 2; cat)")
+    done = shell("APP run --dry-run --speed 2000 --duration 900 --queue-size 10 | (sleep 2; cat)")
 
     assert re.search(rf"Messages Sent: {done.stdout.count(chr(10))}\n +Messages Failed: 0\n", done.stderr)
 
@@ -156,40 +163,54 @@ def test_exports_are_utf_8_whatever_the_terminal_says(tmp_path: Path) -> None:
     plant = tmp_path / "plant.yaml"
     plant.write_text((ROOT / "message_structure.yaml").read_text("utf-8").replace("HullPanel", "Rümpfe"), "utf-8")
     ascii_only = {"MESSAGE_CONFIG_PATH": str(plant), "PYTHONIOENCODING": "ascii"}
-    for target in ("schema", "asyncapi", "kql"):
-        done = shell(f"APP export {target}", ascii_only)
-        assert done.returncode == 0, done.stderr
-    assert shell("APP check", ascii_only).returncode == 0
+    calls = [["export", target] for target in ("schema", "asyncapi", "kql")] + [["check"]]
+    ends = f"sys.exit(max(app.main(call, os.environ) for call in {calls}))"
+    program = f"from edge import startup; startup.prepare(); import app, os, sys; {ends}"
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, cwd=ROOT, env=ENVIRONMENT | ascii_only, capture_output=True
+    )
+
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().count("Rümpfe") >= 3
 
 
 # signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after_seconds", [0.0, 0.15, 0.4])
+@pytest.mark.parametrize(
+    ("number", "after_seconds"),
+    [
+        (signal.SIGTERM, 0.0),
+        (signal.SIGINT, 0.15),
+        (signal.SIGTERM, 0.4),
+        pytest.param(signal.SIGINT, 0.0, marks=thorough),
+        pytest.param(signal.SIGTERM, 0.15, marks=thorough),
+        pytest.param(signal.SIGINT, 0.4, marks=thorough),
+    ],
+)
 def test_a_signal_while_it_starts_ends_it_without_a_traceback(number: signal.Signals, after_seconds: float) -> None:
     """From its first own line on; before there is anything to drain it is gone at once."""
     flags = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "0"]
     with DaemonProcess(*flags, environ={"HTTP_PORT": "0"}, fresh=True) as daemon:
         status = Path(f"/proc/{daemon.process.pid}/status")
-        wait_until(lambda: catches(status.read_text(), signal.SIGTERM), 10, "it catches SIGTERM")
+        wait_until(lambda: catches(status.read_text(), signal.SIGTERM), 30, "it catches SIGTERM")
         time.sleep(after_seconds)
         daemon.signal(number)
-        code = daemon.wait(10)
+        code = daemon.wait()
 
     assert code in {0, 128 + number, -number}
     assert "Traceback" not in daemon.log
 
 
-@pytest.mark.parametrize("after_seconds", [0.0, 0.01, 0.03, 0.1, 0.3])
+@pytest.mark.parametrize("after_seconds", cases([0.0, 0.01, 0.03, 0.1, 0.3], 3))
 def test_a_signal_leaves_no_folder_of_a_demo(after_seconds: float, tmp_path: Path) -> None:
     """Whether the demo has begun or not: the folder has a private key and a token."""
     environ = {"HTTP_PORT": "0", "TMPDIR": str(tmp_path)}
     with DaemonProcess("--demo", "--drain-seconds", "0", environ=environ) as daemon:
-        wait_until(lambda: [*tmp_path.iterdir()], 10, "the folder")
+        wait_until(lambda: [*tmp_path.iterdir()], 30, "the folder")
         time.sleep(after_seconds)
         daemon.signal(signal.SIGTERM)
-        daemon.wait(10)
+        daemon.wait()
 
     assert [*tmp_path.iterdir()] == []
 
@@ -242,11 +263,12 @@ def test_sigterm_reaches_pid_1_while_it_starts() -> None:
     children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
     while not (found := children.read_text().split()):
         time.sleep(0.01)
-    time.sleep(0.25)
+    status = Path(f"/proc/{found[0]}/status")
+    wait_until(lambda: catches(status.read_text(), signal.SIGTERM), 30, "it catches SIGTERM")
     os.kill(int(found[0]), signal.SIGTERM)
 
     try:
-        assert outer.wait(8) in {0, 128 + signal.SIGTERM}
+        assert outer.wait(30) in {0, 128 + signal.SIGTERM}
     finally:
         outer.kill()
 
@@ -275,18 +297,27 @@ def test_a_further_signal_ends_even_a_process_that_cannot_log(starting: bool) ->
     command = [*APP, "run", "--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "60"]
     process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=writing)
     try:
-        time.sleep(2.0)
+        status = Path(f"/proc/{process.pid}/status")
+        wait_until(lambda: catches(status.read_text(), signal.SIGTERM), 30, "it catches SIGTERM")
+        wait_until(lambda: unread_bytes(reading) > 100, 30, "its first line")
+        time.sleep(1.0)
         fill(writing)
-        process.send_signal(signal.SIGTERM)
-        time.sleep(1.3)
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(8)
+        code = signalled_until_it_ends(process)
     finally:
         process.kill()
         os.close(writing)
         os.close(reading)
 
     assert code in {0, 1, 128 + signal.SIGTERM}
+
+
+def signalled_until_it_ends(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a process that gets a SIGTERM every 1.3 s: where it is busy, it may take two for one."""
+    for _ in range(20):
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(1.3)
+    return process.wait(5)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -299,16 +330,14 @@ def test_a_log_that_nothing_reads_stops_nothing(workers: str) -> None:
         environ = {**ENVIRONMENT, "HTTP_PORT": str(port), "STATS_INTERVAL": "0.1", "WORKERS": workers}
         process = subprocess.Popen([*APP, "run", *plain(broker)], env=environ, stderr=writing)
         try:
-            wait_until(lambda: answer(port, "livez") == 200, 15, "alive")
+            wait_until(lambda: answer(port, "livez") == 200, 30, "alive")
             fill(writing)
-            time.sleep(3)
+            time.sleep(1.5)  # in which it would log statistics fifteen times
             count = received.total()
             assert answer(port, "livez") == 200
-            wait_until(lambda: received.total() > count, 5, "more messages")
-            before = time.monotonic()
+            wait_until(lambda: received.total() > count, 20, "more messages")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
-            assert time.monotonic() - before < 8
+            assert process.wait(30) == 0
         finally:
             process.kill()
             process.wait()
@@ -320,13 +349,13 @@ def test_a_log_that_is_read_late_has_its_end(tmp_path: Path) -> None:
     """Nothing is lost of what fits into memory: the final statistics are its last lines."""
     reading, writing = os.pipe()
     fill(writing)
-    flags = ["run", "--dry-run", "--duration", "3", "--seed", "1"]
+    flags = ["run", "--dry-run", "--duration", "1", "--seed", "1"]
     with (tmp_path / "rows").open("wb") as rows, os.fdopen(reading) as pipe:
         process = subprocess.Popen([*APP, *flags], env=ENVIRONMENT, stdout=rows, stderr=writing, cwd=ROOT)
         os.close(writing)
         time.sleep(2)
         log = pipe.read()
-        assert process.wait(10) == 0
+        assert process.wait(20) == 0
 
     assert "plant: " in log
     assert log.rpartition("Statistics")[2].count("Messages Failed: 0") == 1
@@ -334,7 +363,7 @@ def test_a_log_that_is_read_late_has_its_end(tmp_path: Path) -> None:
 
 def answer(port: int, page: str) -> int:
     """The status code of a page, or 0."""
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=3) as found:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=10) as found:
         return int(found.status)
     return 0
 
@@ -363,13 +392,13 @@ def test_the_truth_of_another_run_is_left_alone(tmp_path: Path) -> None:
     flags = ["--dry-run", "--truth", str(truth)]
     with DaemonProcess(*flags, "--speed", "100", environ={"HTTP_PORT": "0"}, stdout=subprocess.DEVNULL) as first:
         first.says("plant: ")
-        time.sleep(0.5)
-        second = shell(f"APP run {' '.join(flags)} --count 1")
+        wait_until(truth.exists, 15, "it writes")
+        code, second = ran(*flags, "--count", "1")
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
 
-    assert second.returncode == 2
-    assert f"--truth: cannot write {truth}: another run is writing to it" in second.stderr
+    assert code == 2
+    assert f"--truth: cannot write {truth}: another run is writing to it" in second.log
     assert [line for line in truth_lines(truth) if line["type"] == "run"]
 
 
@@ -379,9 +408,9 @@ def test_a_run_that_cannot_start_leaves_an_old_truth_alone(tmp_path: Path) -> No
     truth.write_text('{"type":"run"}\n')
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = shell(f"APP run --dry-run --truth {truth}", {"HTTP_PORT": str(port)})
+        code, _ = ran("--dry-run", "--truth", str(truth), "--http-port", str(port))
 
-    assert done.returncode == 2
+    assert code == 2
     assert truth.read_text() == '{"type":"run"}\n'
 
 
@@ -401,10 +430,10 @@ def test_the_truth_is_not_written_over_the_plant(tmp_path: Path) -> None:
     """A slip of the shell's history."""
     plant = tmp_path / "plant.yaml"
     plant.write_bytes((ROOT / "message_structure.yaml").read_bytes())
-    done = shell(f"APP run --dry-run --count 1 --message-config-path {plant} --truth {plant}")
+    code, done = ran("--dry-run", "--count", "1", "--message-config-path", str(plant), "--truth", str(plant))
 
-    assert done.returncode == 2
-    assert f"--truth: {plant} is the plant's file" in done.stderr
+    assert code == 2
+    assert f"--truth: {plant} is the plant's file" in done.log
     assert plant.read_bytes() == (ROOT / "message_structure.yaml").read_bytes()
 
 
@@ -414,7 +443,8 @@ def test_a_ground_truth_that_nothing_reads_ends_the_run_with_a_line(tmp_path: Pa
     descriptor = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     try:
         with running(EmbeddedBroker()) as broker:
-            flags = ["--speed", "max", "--duration", "9d", "--truth", str(tmp_path / "pipe"), *plain(broker)]
+            flags = ["--speed", "max", "--duration", "9d", *changing_often(tmp_path), *plain(broker)]
+            flags += ["--truth", str(tmp_path / "pipe")]
             with DaemonProcess(*flags, environ={"HTTP_PORT": "0", "DRAIN_SECONDS": "2"}) as daemon:
                 assert daemon.wait(50) == 1
     finally:
@@ -423,6 +453,14 @@ def test_a_ground_truth_that_nothing_reads_ends_the_run_with_a_line(tmp_path: Pa
     assert f"cannot write --truth {tmp_path}/pipe: its reader has read nothing for 2 s" in daemon.log
     assert "Traceback" not in daemon.log
     assert "Messages Failed: " in daemon.log.rpartition("Statistics")[2]
+
+
+def changing_often(directory: Path) -> list[str]:
+    """Flags for a plant that has more ground truth than messages: 35 kB of it for each second."""
+    states = "{a: {share: 0.5, dwell_seconds: 1, produces: true}, b: {share: 0.5, dwell_seconds: 1}}"
+    press = f"{{count: 500, report_seconds: 30, signals: {{force: {{base: 2}}}}, states: {states}}}"
+    (directory / "often.yaml").write_text(f"message_types: {{press: {press}}}\n")
+    return ["--message-config-path", str(directory / "often.yaml")]
 
 
 def unread_bytes(descriptor: int) -> int:
@@ -438,14 +476,14 @@ def test_a_stalled_reader_of_the_ground_truth_stops_nothing_at_first(tmp_path: P
     descriptor, port = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK), free_port()
     try:
         with running(EmbeddedBroker()) as broker:
-            flags = ["--speed", "100", "--truth", str(tmp_path / "pipe"), *plain(broker)]
+            flags = ["--truth", str(tmp_path / "pipe"), *changing_often(tmp_path), *plain(broker)]
             with DaemonProcess(*flags, environ={"HTTP_PORT": str(port)}) as daemon:
-                wait_until(lambda: answer(port, "livez") == 200, 15, "alive")
-                wait_until(lambda: unread_bytes(descriptor) > 60_000, 30, "a pipe that takes nothing more")
-                time.sleep(3)
+                wait_until(lambda: answer(port, "livez") == 200, 30, "alive")
+                wait_until(lambda: unread_bytes(descriptor) > FULL, 30, "a pipe that takes nothing more")
+                time.sleep(2.5)  # longer than a reader may take at the end
                 assert answer(port, "livez") == 200
                 daemon.signal(signal.SIGTERM)
-                assert daemon.wait(10) == 1
+                assert daemon.wait() == 1
     finally:
         os.close(descriptor)
 
@@ -454,24 +492,25 @@ def test_a_stalled_reader_of_the_ground_truth_stops_nothing_at_first(tmp_path: P
 
 def test_a_pipe_gets_the_whole_ground_truth(tmp_path: Path) -> None:
     """However fast the run is, and although its reader begins late."""
-    flags = "run --dry-run --seed 1 --start 2026-01-01T00:00:00Z --duration 6h --speed max"
-    shell(f"APP {flags} --truth {tmp_path}/file >/dev/null")
+    flags = ["--dry-run", "--seed", "1", "--start", "2026-01-01T00:00:00Z", "--duration", "1h", "--speed", "max"]
+    ran(*flags, "--truth", str(tmp_path / "file"), stdout=subprocess.DEVNULL)
     os.mkfifo(tmp_path / "pipe")
     hold = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     with subprocess.Popen(["bash", "-c", f"sleep 1; cat {tmp_path}/pipe > {tmp_path}/piped"]) as reader:
-        done = shell(f"APP {flags} --truth {tmp_path}/pipe >/dev/null")
+        code, done = ran(*flags, "--truth", str(tmp_path / "pipe"), stdout=subprocess.DEVNULL)
         os.close(hold)
         reader.wait(20)
 
-    assert done.returncode == 0, done.stderr
+    assert code == 0, done.log
+    assert (tmp_path / "file").stat().st_size > 4 * FULL, "many times what a pipe takes"
     assert (tmp_path / "file").read_bytes() == (tmp_path / "piped").read_bytes()
 
 
-@pytest.mark.parametrize("path", ["/", "/no/such/directory/file", "{tmp}/pipe"])
+@pytest.mark.parametrize("path", [pytest.param("/", marks=thorough), "/no/such/directory/file", "{tmp}/pipe"])
 def test_a_truth_that_cannot_be_opened_is_a_line(path: str, tmp_path: Path) -> None:
     """A directory, a missing one, a pipe that nobody reads."""
     os.mkfifo(tmp_path / "pipe")
-    done = shell(f"timeout 20 APP run --dry-run --count 1 --truth {path.format(tmp=tmp_path)}")
+    code, done = ran("--dry-run", "--count", "1", "--truth", path.format(tmp=tmp_path))
 
-    assert done.returncode == 2
-    assert re.search(r"--truth: cannot write \S+: ", done.stderr)
+    assert code == 2
+    assert re.search(r"--truth: cannot write \S+: ", done.log)

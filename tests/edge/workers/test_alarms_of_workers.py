@@ -27,23 +27,26 @@ def test_alarms_of_workers_are_summed(tmp_path: Path) -> None:
     """Each machine raises both of its alarms once, also when a reload adds machines."""
     plant, port = tmp_path / "plant.yaml", free_port()
     plant.write_text(PLANT)
-    url = f"http://127.0.0.1:{port}"
+    transport = httpx.HTTPTransport(retries=5)
 
     def values() -> dict[tuple[str, ...], float]:
         """The samples of alarms, by their labels in the order of their names."""
-        families = text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=10.0).text)
+        families = text_string_to_metric_families(client.get("/metrics").text)
         found = (each for family in families if "alarm" in family.name for each in family.samples)
         return {tuple(value for _, value in sorted(each.labels.items())): each.value for each in found}
 
-    with running(EmbeddedBroker()) as broker:
+    with (
+        running(EmbeddedBroker()) as broker,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20.0, transport=transport) as client,
+    ):
         flags = ["--workers", "2", "--message-config-path", str(plant), *plain(broker), "--http-port", str(port)]
         with DaemonProcess(*flags, "--reload-seconds", "3600") as daemon:
             daemon.says("HTTP on")
             wait_until(lambda: values().get(("level.hot", "raised", "meter")) == 10, 15.0, "ten hot machines")
             plant.write_text(PLANT.replace("count: 10", "count: 12"))
-            reloaded = httpx.post(f"{url}/-/reload", timeout=10.0).status_code
+            reloaded = client.post("/-/reload").status_code
             wait_until(lambda: values().get(("meter", "critical")) == 12, 15.0, "twelve hot machines")
-            shown, types = values(), httpx.get(f"{url}/oee", timeout=10.0).json()["types"]
+            shown, types = values(), client.get("/oee").json()["types"]
             daemon.signal(signal.SIGTERM)
             daemon.wait()
 

@@ -94,7 +94,7 @@ class Collector:
             sender = _plain(resource.resource.attributes)
             self.spans += [_received(span, sender) for scope in resource.scope_spans for span in scope.spans]
 
-    def find(self, name: str, **wanted: str) -> Received:
+    def find(self, name: str, **wanted: object) -> Received:
         """Wait for a span whose name begins so, and whose fields are as wanted."""
 
         def found() -> Received | None:

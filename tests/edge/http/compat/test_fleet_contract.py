@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,9 +21,11 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families as classic_families
 
-from tests.edge.runtime.test_live_commands import http
+from tests.conftest import require_mosquitto
+from tests.edge.runtime.test_live_commands import START_SECONDS, http
+from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.mosquitto import Mosquitto
-from tests.support.brokers.subscriber import Recorder
+from tests.support.brokers.subscriber import Record, Recorder
 from tests.support.processes.acting import in_journal
 from tests.support.processes.collector import Collector
 from tests.support.processes.daemon import ROOT, DaemonProcess
@@ -94,40 +98,86 @@ def simulator(
     fleet = ["--http-compat", "fleet", "--fleet-max-devices", "1100", "--mqtt-auth-method", "none"]
     where = ["--message-config-path", str(plant)]
     with DaemonProcess("run", *where, *fleet, *address, *http(), *flags, environ=environ) as daemon:
-        url = daemon.says(r"HTTP on (http://[^\s:]+:\d+)").group(1)
+        url = daemon.says(r"HTTP on (http://[^\s:\"]+:\d+)", START_SECONDS).group(1)
         with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5), timeout=20) as client:
             yield daemon, client
 
 
+@dataclass(frozen=True)
+class Described:
+    """A simulator as described, and what a subscriber got of it before anybody called it."""
+
+    daemon: DaemonProcess
+    client: httpx.Client
+    records: Sequence[Record]
+    collector: Collector
+    journal: Path
+
+    def has_ten(self) -> None:
+        """Have as many devices as at the start."""
+        assert self.client.get("/start?count=10").json()["running"] == 10
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, credentials: Credentials) -> Iterator[Mosquitto]:
+    """A real mosquitto."""
+    require_mosquitto()
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto"), credentials, listeners=("plain",)) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def described(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
+    """One process, whose calls and messages are traced, whose log is JSON, and that keeps a journal."""
+    journal = tmp_path_factory.mktemp("described") / "journal"
+    flags = ["--journal", str(journal), "--log-format", "json"]
+    with (
+        Recorder(broker.ports["plain"]) as recorder,
+        Collector() as collector,
+        simulator(broker, PLANT, *flags, environ=collector.environ) as (daemon, client),
+    ):
+        records = recorder.wait_for(30, 30.0)
+        yield Described(daemon, client, records, collector, journal)
+
+
+@pytest.fixture(scope="module")
+def workers(broker: Mosquitto) -> Iterator[httpx.Client]:
+    """A client of two workers."""
+    with simulator(broker, PLANT, "--workers", "2") as (_, client):
+        yield client
+
+
+@pytest.fixture(scope="module", params=["described", "workers"])
+def client(request: pytest.FixtureRequest) -> httpx.Client:
+    """A client of one process or several."""
+    found = request.getfixturevalue(request.param)
+    client: httpx.Client = found.client if isinstance(found, Described) else found
+    return client
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_each_call_is_answered_as_the_contract_has_it(mosquitto: Mosquitto, method: str, workers: str) -> None:
+def test_each_call_is_answered_as_the_contract_has_it(client: httpx.Client, method: str) -> None:
     """With the same keys in the same order, and the same values."""
-    with simulator(mosquitto, PLANT, "--workers", workers) as (_, client):
-        for call in CONTRACT:
-            reply = client.request(method, call.address)
-            assert reply.status_code == call.status, call
-            assert reply.headers["content-type"] == "application/json", call
-            if call.reply is not None:
-                assert reply.text == json.dumps(call.reply, separators=(",", ":")), call
-            elif call.status == 422:
-                assert [*reply.json()] == ["detail"]
-                assert all(error["loc"] == ["query", "count"] for error in reply.json()["detail"]), call
+    for call in CONTRACT:
+        reply = client.request(method, call.address)
+        assert reply.status_code == call.status, call
+        assert reply.headers["content-type"] == "application/json", call
+        if call.reply is not None:
+            assert reply.text == json.dumps(call.reply, separators=(",", ":")), call
+        elif call.status == 422:
+            assert [*reply.json()] == ["detail"]
+            assert all(error["loc"] == ["query", "count"] for error in reply.json()["detail"]), call
 
 
-def test_as_described_ten_devices_publish_from_the_start(mosquitto: Mosquitto) -> None:
+def test_as_described_ten_devices_publish_from_the_start(described: Described) -> None:
     """Each every two seconds on its own topic, at QoS 0, not retained."""
-    with Recorder(mosquitto.ports["plain"]) as recorder, simulator(mosquitto, PLANT):
-        wait_until(lambda: len(recorder.records) >= 30, 15, "thirty messages")
-        found = [*recorder.records]
-
     per_device: dict[str, list[float]] = {}
-    for record in found:
+    for record in described.records:
         form = FORM.fullmatch(record.payload)
         assert form, record.payload
         device, at, temperature, humidity = (each.decode() for each in form.groups())
         assert (record.topic, record.qos, record.retain) == (f"sensors/{device}", 0, False)
-        assert abs(float(at) - time.time()) < 60
+        assert abs(float(at) - time.time()) < 600
         assert 20.0 <= float(temperature) <= 35.0
         assert 30.0 <= float(humidity) <= 70.0
         per_device.setdefault(device, []).append(float(at))
@@ -135,42 +185,36 @@ def test_as_described_ten_devices_publish_from_the_start(mosquitto: Mosquitto) -
     assert all(times[1] - times[0] == pytest.approx(2.0, abs=0.0015) for times in per_device.values())
 
 
-def test_as_built_nothing_is_published_before_it_is_started(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    """Then each device every second, all on one topic, at QoS 1."""
-    plant = tmp_path / "plant.yaml"
-    plant.write_text(BUILT)
-    with Recorder(mosquitto.ports["plain"]) as recorder, simulator(mosquitto, plant) as (daemon, client):
-        daemon.says("connected")
-        assert client.get("/status").json() == running(0)
-        time.sleep(1.5)
-        assert recorder.records == []
-        client.get("/start?count=3")
-        wait_until(lambda: len(recorder.records) >= 9, 15, "nine messages")
-        found = [*recorder.records]
-
-    assert {(record.topic, record.qos, record.retain) for record in found} == {("sensors/data", 1, False)}
-    assert all(FORM.fullmatch(record.payload) for record in found)
-    assert {json.loads(record.payload)["device_id"] for record in found} == {*devices(3)}
-
-
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_metrics_have_the_names_and_count_what_has_arrived(mosquitto: Mosquitto, tmp_path: Path, workers: str) -> None:
-    """A series of each device, and of none that never sent anything; on /metrics/, where /metrics leads."""
+def test_as_built_devices_publish_once_they_are_started_and_are_counted(
+    broker: Mosquitto, tmp_path: Path, workers: str
+) -> None:
+    """Each every second, all on one topic, at QoS 1.
+
+    Metrics have the names, and count what has arrived: a series of each device, and of none that never sent anything;
+    on /metrics/, where /metrics leads.
+    """
     plant = tmp_path / "plant.yaml"
     plant.write_text(BUILT)
     with (
-        Recorder(mosquitto.ports["plain"]) as recorder,
-        simulator(mosquitto, plant, "--workers", workers) as (_, client),
+        Recorder(broker.ports["plain"], topics=["sensors/data"]) as recorder,
+        simulator(broker, plant, "--workers", workers) as (daemon, client),
     ):
+        daemon.says("connected")
+        assert client.get("/status").json() == running(0)
+        time.sleep(1.5)  # in which each device would have sent a message
+        assert recorder.records == []
         client.get("/start?count=4")
-        wait_until(lambda: len(recorder.records) >= 12, 15, "twelve messages")
+        recorder.wait_for(12, 30.0)
         client.get("/stop")
-        time.sleep(0.3)
+        wait_until(lambda: sum(sent_by(client).values()) == len(recorder.records), 15, "what is on its way")
         moved = client.get("/metrics")
         text = client.get("/metrics/").text
 
     arrived = dict.fromkeys(devices(4), 0.0)
     for record in recorder.records:
+        assert (record.topic, record.qos, record.retain) == ("sensors/data", 1, False)
+        assert FORM.fullmatch(record.payload), record.payload
         arrived[json.loads(record.payload)["device_id"]] += 1
     samples = [each for family in classic_families(text) for each in family.samples]
     sent = {each.labels["device_id"]: each.value for each in samples if each.name == "mqtt_sent_total"}
@@ -181,53 +225,70 @@ def test_metrics_have_the_names_and_count_what_has_arrived(mosquitto: Mosquitto,
     assert {"python_info", "process_cpu_seconds_total"} <= {each.name for each in samples}
 
 
-def test_what_was_done_by_these_calls_can_be_done_again(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    """Each change is a command in the journal, with who asked for it."""
-    journal = tmp_path / "journal"
-    with simulator(mosquitto, PLANT, "--journal", str(journal)) as (_, client):
-        for address in ("/scale?count=20", "/start?count=2", "/stop"):
-            assert client.get(address).status_code == 200
-        wait_until(lambda: len(in_journal(journal)) == 4, 5, "four commands")
+def sent_by(client: httpx.Client) -> dict[str, float]:
+    """How many messages each device has sent, as the metrics have it."""
+    samples = [each for family in classic_families(client.get("/metrics/").text) for each in family.samples]
+    return {each.labels["device_id"]: each.value for each in samples if each.name == "mqtt_sent_total"}
 
-    found = in_journal(journal)
+
+def test_what_was_done_by_these_calls_can_be_done_again(described: Described) -> None:
+    """Each change is a command in the journal, with who asked for it."""
+    described.has_ten()
+    before = len(in_journal(described.journal))
+    for address in ("/scale?count=20", "/start?count=2", "/stop"):
+        assert described.client.get(address).status_code == 200
+    wait_until(lambda: len(in_journal(described.journal)) == before + 4, 15, "four commands")
+
+    found = in_journal(described.journal)[before:]
     assert [(way, command["command"], command["count"]) for way, (_, command) in found] == [
         ("http", "scale", 20), ("http", "scale", 0), ("http", "scale", 2), ("http", "scale", 0),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_changes_need_what_all_changes_need(mosquitto: Mosquitto, tmp_path: Path, method: str) -> None:
+def test_changes_need_what_all_changes_need(secured: httpx.Client, method: str) -> None:
     """The token, where there is one; whatever the method. To read is open to everyone."""
-    token = tmp_path / "token"
+    permitted = {"Authorization": "Bearer s3cret"}
+    assert secured.post("/start?count=10", headers=permitted).status_code == 200
+    for path in ("/start", "/scale", "/stop"):
+        assert secured.request(method, path).status_code == 401, path
+    assert secured.get("/status").json()["count"] == 10
+    assert secured.request(method, "/stop", headers=permitted).json() == {"status": "stopped", "running": 0}
+
+
+@pytest.fixture(scope="module")
+def secured(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a process with a token."""
+    token = tmp_path_factory.mktemp("secured") / "token"
     token.write_text("s3cret")
-    with simulator(mosquitto, PLANT, "--http-token-file", str(token)) as (_, client):
-        for path in ("/start", "/scale", "/stop"):
-            assert client.request(method, path).status_code == 401, path
-        assert client.get("/status").json()["count"] == 10
-        permitted = client.request(method, "/stop", headers={"Authorization": "Bearer s3cret"})
-        assert permitted.json() == {"status": "stopped", "running": 0}
+    with simulator(broker, PLANT, "--http-token-file", str(token)) as (_, client):
+        yield client
 
 
-def test_pages_of_others_change_nothing_by_an_image(mosquitto: Mosquitto) -> None:
+def test_pages_of_others_change_nothing_by_an_image(described: Described) -> None:
     """A browser fetches it by GET without an Origin, and says so; HEAD, which has to be safe, is no such call."""
-    with simulator(mosquitto, PLANT) as (_, client):
-        for site in ("cross-site", "same-site"):
-            assert client.get("/stop", headers={"Sec-Fetch-Site": site}).status_code == 403
-        named = {"Sec-Fetch-Site": "cross-site", "Authorization": "Basic YTpi"}  # as of http://a:b@localhost/stop
-        assert client.get("/stop", headers=named).status_code == 403
-        assert client.get("/stop", headers={"Host": "rebound.example"}).status_code == 403
-        assert client.head("/stop").status_code == 405
-        assert client.get("/status").json()["count"] == 10
-        assert client.get("/stop", headers={"Sec-Fetch-Site": "none"}).status_code == 200
+    described.has_ten()
+    client = described.client
+    for site in ("cross-site", "same-site"):
+        assert client.get("/stop", headers={"Sec-Fetch-Site": site}).status_code == 403
+    named = {"Sec-Fetch-Site": "cross-site", "Authorization": "Basic YTpi"}  # as of http://a:b@localhost/stop
+    assert client.get("/stop", headers=named).status_code == 403
+    assert client.get("/stop", headers={"Host": "rebound.example"}).status_code == 403
+    assert client.head("/stop").status_code == 405
+    assert client.get("/status").json()["count"] == 10
+    assert client.get("/stop", headers={"Sec-Fetch-Site": "none"}).status_code == 200
 
 
-def test_spans_have_the_names_and_attributes(mosquitto: Mosquitto) -> None:
+def test_spans_have_the_names_and_attributes(described: Described) -> None:
     """Of each call, and of messages; where tracing is on."""
-    with Collector() as collector, simulator(mosquitto, PLANT, environ=collector.environ) as (_, client):
-        sent = collector.find("publish_sensor_data").attributes
-        for address in ("/start?count=3", "/scale?count=5", "/status", "/stop"):
-            client.get(address)
-        made = {name: collector.find(f"router.{name}_devices") for name in ("start", "scale", "status", "stop")}
+    collector, trace = described.collector, secrets.token_hex(16)
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    sent = collector.find("publish_sensor_data").attributes
+    for address in ("/start?count=3", "/scale?count=5", "/status", "/stop"):
+        described.client.get(address, headers=headers)
+    made = {
+        name: collector.find(f"router.{name}_devices", trace_id=trace) for name in ("start", "scale", "status", "stop")
+    }
 
     assert sent["device_id"] in devices(10)
     assert sent["mqtt.topic"] == f"sensors/{sent['device_id']}"
@@ -242,11 +303,9 @@ def test_spans_have_the_names_and_attributes(mosquitto: Mosquitto) -> None:
     assert all(span.parent for span in made.values()), "each is part of the request"
 
 
-def test_log_lines_as_json_have_the_keys(mosquitto: Mosquitto) -> None:
+def test_log_lines_as_json_have_the_keys(described: Described) -> None:
     """In this order, and known words where there is no span."""
-    with simulator(mosquitto, PLANT, "--log-format", "json") as (daemon, _):
-        daemon.says("connected")
-        line = json.loads(daemon.log.splitlines()[0])
+    line = json.loads(described.daemon.log.splitlines()[0])
 
     keys = "timestamp level message service trace_id span_id user_id logger_name module function line process thread"
     assert [*line] == keys.split()
@@ -259,12 +318,11 @@ def test_log_lines_as_json_have_the_keys(mosquitto: Mosquitto) -> None:
     [("text/plain", classic_families), ("application/openmetrics-text;version=1.0.0", open_families)],
 )
 def test_metrics_can_be_had_in_either_format(
-    mosquitto: Mosquitto, accept: str, parse: Callable[[str], Iterator[Metric]]
+    described: Described, accept: str, parse: Callable[[str], Iterator[Metric]]
 ) -> None:
     """As Prometheus asks for them: each is parsed by the library, which names the counter alike."""
-    with simulator(mosquitto, PLANT) as (daemon, client):
-        daemon.says("first on ")
-        text = client.get("/metrics/", headers={"Accept": accept}).text
+    described.has_ten()
+    text = described.client.get("/metrics/", headers={"Accept": accept}).text
 
     families = {family.name: family for family in parse(text)}
     assert families["mqtt_sent"].type == "counter"
