@@ -64,7 +64,7 @@ class DaemonProcess:
         """All of stderr so far."""
         return "".join(self.errors)
 
-    def says(self, pattern: str, timeout_seconds: float = 15.0) -> re.Match[str]:
+    def says(self, pattern: str, timeout_seconds: float = 40.0) -> re.Match[str]:
         """Wait until stderr matches `pattern`."""
         try:
             wait_until(lambda: re.search(pattern, self.log), timeout_seconds, repr(pattern))
@@ -78,7 +78,7 @@ class DaemonProcess:
         """Send a signal."""
         self.process.send_signal(number)
 
-    def wait(self, timeout_seconds: float = 20.0) -> int:
+    def wait(self, timeout_seconds: float = 40.0) -> int:
         """Wait for the end; the exit code."""
         code = self.process.wait(timeout_seconds)
         for reader in self._readers:
@@ -97,9 +97,12 @@ def running(broker: EmbeddedBroker) -> Iterator[EmbeddedBroker]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(broker.start(), loop).result(5)
-        yield broker
-        asyncio.run_coroutine_threadsafe(broker.close(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(broker.start(), loop).result(20)
+        try:
+            yield broker
+        finally:
+            # Also where the test fails: sockets left open would be a warning in another one.
+            asyncio.run_coroutine_threadsafe(broker.close(), loop).result(20)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
