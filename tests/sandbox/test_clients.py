@@ -23,8 +23,12 @@ from sandbox.access import Passwords, ServiceAccountTokens
 from sandbox.broker import EmbeddedBroker, Limits, Listener
 from sandbox.credentials import Authority, TokenIssuer
 from tests.support.brokers.rawclient import connected, in_loop, message
+from tests.support.brokers.requester import Requester
+from tests.support.brokers.subscriber import Recorder, end_loop
+from tests.support.processes.daemon import running
 from tests.support.processes.waiting import wait_until
 
+DESCRIPTORS = Path("/proc/self/fd")
 needs_mosquitto = pytest.mark.skipif(
     shutil.which("mosquitto_sub") is None, reason="mosquitto_pub and mosquitto_sub are not installed"
 )
@@ -63,7 +67,7 @@ async def paho(port: int, tls: ssl.SSLContext | None = None, **connect: Any) -> 
         yield client, events
     finally:
         client.disconnect()
-        await asyncio.to_thread(client.loop_stop)
+        await asyncio.to_thread(end_loop, client)
 
 
 @in_loop
@@ -190,3 +194,17 @@ async def test_many_records_of_tls_in_one_read_are_all_read() -> None:
         await seen.wait(100)
         writer.close()
     assert [one.topic for one in seen.messages] == [f"records/{number}" for number in range(100)]
+
+
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="only Linux shows a process its own descriptors")
+@pytest.mark.parametrize("kind", [Recorder, Requester])
+def test_a_client_that_has_ended_leaves_no_socket_to_the_garbage_collector(
+    kind: type[Recorder | Requester],
+) -> None:
+    """Nor those that wake the thread of paho: collected before their client, they would say that they are unclosed."""
+    with running(EmbeddedBroker()) as broker:
+        client = kind(broker.port)
+        before = len([*DESCRIPTORS.iterdir()])
+        with client:
+            assert len([*DESCRIPTORS.iterdir()]) > before
+        wait_until(lambda: len([*DESCRIPTORS.iterdir()]) <= before, 5.0, "all sockets are closed")
