@@ -19,6 +19,7 @@ from edge.mqtt.protocol.codec import Encoder, Splitter
 from edge.mqtt.publisher import Limits, Publisher
 from edge.settings.types import QueuePolicy
 from plant.telemetry import Message
+from tests.support.examples import examples
 
 
 class ListWire:
@@ -293,7 +294,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(STEPS, st.integers(1, 5))
 def test_whatever_the_broker_does_the_ledger_balances_and_order_holds(steps: list[str], window: int) -> None:
     """Any mix of acknowledgements, refusals, quotas and cuts: no message lost, no machine's rows out of order."""
