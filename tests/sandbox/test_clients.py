@@ -151,8 +151,7 @@ async def test_mosquitto_clients_pass_messages_over_tls_with_a_password(tmp_path
         common = ("-V", "5", "-h", "localhost", "-q", "1", "-p")
         secure = (str(broker.port), "-u", "ann", "-P", "secret", "--cafile", str(tmp_path / "ca.crt"))
         subscriber = await run("mosquitto_sub", *common, *secure, "-t", "factory/+", "-C", "3", "-F", "%t %q %p")
-        await until(lambda: broker.connected, "the subscriber")
-        await asyncio.sleep(0.05)
+        await until(lambda: broker._hub._index.match("factory/cnc").direct, "the subscriber")
         publisher = await run("mosquitto_pub", *common, str(broker.ports[1]), "-t", "factory/cnc", "-m", "one")
         await publisher.communicate()
         for number in (2, 3):

@@ -19,6 +19,7 @@ from edge.mqtt.protocol.codec import Encoder, Splitter
 from edge.mqtt.publisher import Limits, Publisher
 from edge.settings.types import QueuePolicy
 from plant.telemetry import Message
+from tests.support.brokers.rig import until
 from tests.support.examples import examples
 
 
@@ -189,7 +190,7 @@ def test_a_quota_refusal_keeps_the_message_and_slows_down() -> None:
         bench.answer(*wire.ids(), code=0x97)
         assert wire.rows == ["A1"]
         assert (bench.ledger.queued, bench.ledger.failed) == (2, 0)
-        await asyncio.sleep(0.3)
+        await until(lambda: len(wire.rows) > 1, "sent again")
         assert wire.rows == ["A1", "A1"]
         bench.answer(wire.ids()[-1])
         assert wire.rows == ["A1", "A1", "A2"]
