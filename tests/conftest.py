@@ -13,21 +13,29 @@ from hypothesis import HealthCheck, settings
 
 import edge.mqtt.backoff
 import edge.mqtt.connection
+from edge import redaction
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.mosquitto import Mosquitto
 from tests.support.brokers.plugin import NO_MOSQUITTO, why_unavailable
 from tests.support.brokers.rig import Lines
 from tests.support.brokers.scenes import Pod
 from tests.support.browser.required import NO_CHROMIUM
+from tests.support.examples import THOROUGH
 from tests.support.exports.kustomize import NO_KUBECTL
 from tests.support.neutral.ejabberd import NO_EJABBERD
 from tests.support.neutral.readers import NO_MQTTJS
+from tests.support.processes import daemon
 from tests.support.processes.leaks import children, command_line
+from tests.support.processes.starts import Forks, anew
 from tests.support.processes.waiting import wait_until
 
 StartMosquitto = Callable[..., Mosquitto]
 # How long an example takes by the clock on the wall says more of what runs beside it than of the code.
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Examples of laws are the same in each ordinary run, so that it tells of a change and not of luck. Thorough runs find
+# new ones.
+settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=not THOROUGH
+)
 settings.load_profile("shared")
 _brokers = pytest.StashKey[list[Mosquitto]]()
 
@@ -98,6 +106,26 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """The token file and the connection are looked at twenty times a second instead of twice."""
     monkeypatch.setattr(edge.mqtt.connection, "_TICK_SECONDS", 0.05)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_daemons() -> Iterator[None]:
+    """Daemons are forked with everything imported."""
+    forks = Forks()
+    daemon.start = forks
+    yield
+    daemon.start = anew
+    forks.close()
+
+
+@pytest.fixture(autouse=True)
+def _secrets_forgotten() -> Iterator[None]:
+    """What a test protects from being shown is no secret in the next, whose text may happen to contain a part of it."""
+    in_use, unchanging = [*redaction._in_use], {*redaction._unchanging}
+    yield
+    redaction._in_use.clear()
+    redaction._in_use.extend(in_use)
+    redaction._unchanging.intersection_update(unchanging)
 
 
 @pytest.fixture(autouse=True)

@@ -565,7 +565,7 @@ def test_json_logs_are_json_to_the_last_line(broker: EmbeddedBroker) -> None:
 
 def test_the_daemon_stays_small(broker: EmbeddedBroker) -> None:
     """The default plant, connected and scraped, keeps within 90 MiB."""
-    with DaemonProcess(*plain(broker), environ={"HTTP_PORT": str(free_port())}) as daemon:
+    with DaemonProcess(*plain(broker), environ={"HTTP_PORT": str(free_port())}, fresh=True) as daemon:
         url = daemon.url()
         wait_until(lambda: broker.counters.publishes.total() >= 5, 15, "messages")
         for path in ("metrics", "livez", "readyz", "healthz", "openapi.json"):

@@ -170,7 +170,7 @@ def test_exports_are_utf_8_whatever_the_terminal_says(tmp_path: Path) -> None:
 def test_a_signal_while_it_starts_ends_it_without_a_traceback(number: signal.Signals, after_seconds: float) -> None:
     """From its first own line on; before there is anything to drain it is gone at once."""
     flags = ["--mqtt-port", "1", "--no-mqtt-tls", "--mqtt-auth-method", "none", "--drain-seconds", "0"]
-    with DaemonProcess(*flags, environ={"HTTP_PORT": "0"}) as daemon:
+    with DaemonProcess(*flags, environ={"HTTP_PORT": "0"}, fresh=True) as daemon:
         status = Path(f"/proc/{daemon.process.pid}/status")
         wait_until(lambda: catches(status.read_text(), signal.SIGTERM), 10, "it catches SIGTERM")
         time.sleep(after_seconds)
