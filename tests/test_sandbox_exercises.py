@@ -30,7 +30,7 @@ from tests.support.brokers.scenes import Pod
 from tests.support.processes.daemon import ROOT, DaemonProcess
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
-from tests.support.processes.walkthrough import PYTHON, Block, Walkthrough, not_in, sections
+from tests.support.processes.walkthrough import Block, Walkthrough, not_in, python, sections
 
 PAGE: Final = "docs/sandbox.md"
 SECTIONS: Final = sections(PAGE)
@@ -96,8 +96,15 @@ class Student(Walkthrough):
         output = self.folder / f"watcher-{len(self._watchers)}.txt"
         with output.open("wb") as file:
             environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
-            script = ["bash", "-c", "set -e\n" + PYTHON + self._setting + commands]
-            process = subprocess.Popen(script, cwd=self.folder, env=environ, stdout=file, stderr=subprocess.STDOUT)
+            defined, descriptors = python()
+            process = subprocess.Popen(
+                ["bash", "-c", "set -e\n" + defined + self._setting + commands],
+                cwd=self.folder,
+                env=environ,
+                pass_fds=descriptors,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
         self._watchers.append((process, output))
         wait_until(lambda: "retain=1" in output.read_text(), 20, "the other terminal has the retained message")
 

@@ -37,7 +37,7 @@ Key = tuple[str, int]
 """Sender and sequence: one message, wherever it turns up."""
 
 CLIENT_ID = "rig"
-_LOOK_SECONDS = 0.005
+_LOOK_SECONDS = 0.01
 _RETRY = re.compile(r"retrying in ([0-9.]+)s attempt=")
 _COUNTS = {"cnc": 30, "printer_3d": 48, "welding": 24, "painting": 18, "testing": 12}
 
@@ -355,6 +355,6 @@ async def until(condition: Callable[[], object], what: str, seconds: float = 40.
     try:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - conditions on many things, none of which tells
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.01)
     except TimeoutError:
         raise TimeoutError(f"not within {seconds} s: {what}") from None

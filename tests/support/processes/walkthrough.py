@@ -6,20 +6,25 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import yaml
 
 from tests.support.exports import yamlread
+from tests.support.processes import daemon
 from tests.support.processes.daemon import ROOT
+from tests.support.processes.starts import Forks
 
 FILE: Final = "my-plant.yaml"
 _FENCED: Final = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PYTHON: Final = f'python() {{ shift; "{sys.executable}" "{ROOT / "app.py"}" "$@"; }}\n'
 """The word `python` in commands, whose first argument is app.py."""
+_FORKED: Final = (
+    f'python() {{{{ shift; "{sys.executable}" -I -S "{Path(__file__).with_name("command.py")}" {{}} "$@"; }}}}\n'
+)
 
 
 class Block(NamedTuple):
@@ -27,6 +32,14 @@ class Block(NamedTuple):
 
     language: str
     text: str
+
+
+def python() -> tuple[str, Sequence[int]]:
+    """Return the word `python` in commands, which is forked where the tests' daemons are, and descriptors it needs."""
+    if isinstance(daemon.start, Forks):
+        descriptor = daemon.start.descriptor()
+        return _FORKED.format(descriptor), (descriptor,)
+    return PYTHON, ()
 
 
 def sections(page: str) -> dict[str, list[Block]]:
@@ -75,12 +88,14 @@ class Walkthrough:
         return []
 
     def _bash(self, commands: str) -> list[str]:
-        script = "set -e\n" + PYTHON + commands.replace(".venv/bin/python", "python")
+        defined, descriptors = python()
+        script = "set -e\n" + defined + commands.replace(".venv/bin/python", "python")
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
             env=environ,
+            pass_fds=descriptors,
             capture_output=True,
             text=True,
             timeout=60,
