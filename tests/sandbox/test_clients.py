@@ -44,7 +44,7 @@ def properties(packet_type: int, **values: Any) -> Properties:
 
 async def until(condition: Callable[[], object], what: str) -> None:
     """Wait for another thread's or process's work."""
-    await asyncio.to_thread(wait_until, condition, 5.0, what)
+    await asyncio.to_thread(wait_until, condition, 20.0, what)
 
 
 @asynccontextmanager
@@ -206,4 +206,4 @@ def test_a_client_that_has_ended_leaves_no_socket_to_the_garbage_collector(
         before = len([*DESCRIPTORS.iterdir()])
         with client:
             assert len([*DESCRIPTORS.iterdir()]) > before
-        wait_until(lambda: len([*DESCRIPTORS.iterdir()]) <= before, 5.0, "all sockets are closed")
+        wait_until(lambda: len([*DESCRIPTORS.iterdir()]) <= before, 20.0, "all sockets are closed")

@@ -240,7 +240,7 @@ class Rig:
         """End as the daemon does: drained, good-bye said, and the loop with the broker over."""
         await self.drained(seconds)
         await self.broker.stop()
-        await asyncio.wait_for(self.living, 5.0)
+        await asyncio.wait_for(self.living, 20.0)
 
     def unhindered(self, until_ms: int) -> list[Message]:
         """What the plant says up to a moment of plant time where nothing holds it back."""
