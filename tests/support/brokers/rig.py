@@ -37,7 +37,7 @@ Key = tuple[str, int]
 """Sender and sequence: one message, wherever it turns up."""
 
 CLIENT_ID = "rig"
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS = 0.005
 _RETRY = re.compile(r"retrying in ([0-9.]+)s attempt=")
 _COUNTS = {"cnc": 30, "printer_3d": 48, "welding": 24, "painting": 18, "testing": 12}
 
