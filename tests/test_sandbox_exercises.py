@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -107,6 +108,10 @@ class Student(Walkthrough):
             )
         self._watchers.append((process, output))
         wait_until(lambda: "retain=1" in output.read_text(), 20, "the other terminal has the retained message")
+        latest = max(re.findall(r'"ts":"([^"]+)"', output.read_text()))
+        wait_until(
+            lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" > latest, 5, "the next second, so that times differ"
+        )
 
 
 class Done(NamedTuple):
