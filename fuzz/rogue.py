@@ -11,6 +11,8 @@ from struct import pack
 from types import TracebackType
 from typing import Self
 
+from edge.http.server import stop_accepting
+
 CONNECT, PUBLISH, SUBSCRIBE, PINGREQ, DISCONNECT = 0x10, 0x30, 0x80, 0xC0, 0xE0
 WELCOME = b"\x20\x03\x00\x00\x00"
 """CONNACK: success, a new session, no properties (MQTT 5, 3.2)."""
@@ -143,6 +145,7 @@ class Rogue:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await stop_accepting(self._server.sockets)
         self._server.close()
         for task in self._tasks:
             task.cancel()

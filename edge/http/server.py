@@ -7,9 +7,9 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -103,6 +103,29 @@ class _Uvicorn(uvicorn.Server):
         """Close overdue connections, ten times a second."""
         abort_overdue(self.server_state.connections)
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port, and all connections that it has accepted."""
+        await stop_accepting(sockets or ())
+        await super().shutdown(sockets)
+
+
+class _HasDescriptor(Protocol):
+    def fileno(self) -> int:
+        """Return the descriptor."""
+
+
+async def stop_accepting(listening: Iterable[_HasDescriptor]) -> None:
+    """Accept no more on the sockets of a server that is about to close, and complete what is accepted.
+
+    A connection has two more steps to make in the event loop then. Where the server is closed before the first one,
+    asyncio fails in it and never closes the connection.
+    """
+    loop = asyncio.get_running_loop()
+    for each in listening:
+        loop.remove_reader(each.fileno())
+    for _ in range(2):
+        await asyncio.sleep(0)
 
 
 def _listen_on_one_of(host: str, ports: range) -> list[socket.socket]:

@@ -21,6 +21,7 @@ from sandbox.protocol.topics import covers, matches
 from tests.sandbox.test_clients import needs_mosquitto, until
 from tests.support.brokers.rawclient import connected, dialled, in_loop, message
 from tests.support.brokers.rig import Lines
+from tests.support.examples import examples
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 
@@ -314,7 +315,7 @@ TOPIC = st.lists(st.sampled_from(["a", "b", "", "$s"]), min_size=1, max_size=5)
 
 
 @given(outer=FILTER, inner=FILTER, topics=st.lists(TOPIC, min_size=1, max_size=30))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_a_covered_filter_matches_nothing_beyond(outer: list[str], inner: list[str], topics: list[list[str]]) -> None:
     """Whatever the inner filter matches, the one that covers it matches: a grant never goes too far."""
     if covers(outer, inner):

@@ -23,8 +23,12 @@ from sandbox.access import Passwords, ServiceAccountTokens
 from sandbox.broker import EmbeddedBroker, Limits, Listener
 from sandbox.credentials import Authority, TokenIssuer
 from tests.support.brokers.rawclient import connected, in_loop, message
+from tests.support.brokers.requester import Requester
+from tests.support.brokers.subscriber import Recorder, end_loop
+from tests.support.processes.daemon import running
 from tests.support.processes.waiting import wait_until
 
+DESCRIPTORS = Path("/proc/self/fd")
 needs_mosquitto = pytest.mark.skipif(
     shutil.which("mosquitto_sub") is None, reason="mosquitto_pub and mosquitto_sub are not installed"
 )
@@ -40,7 +44,7 @@ def properties(packet_type: int, **values: Any) -> Properties:
 
 async def until(condition: Callable[[], object], what: str) -> None:
     """Wait for another thread's or process's work."""
-    await asyncio.to_thread(wait_until, condition, 5.0, what)
+    await asyncio.to_thread(wait_until, condition, 20.0, what)
 
 
 @asynccontextmanager
@@ -63,7 +67,7 @@ async def paho(port: int, tls: ssl.SSLContext | None = None, **connect: Any) -> 
         yield client, events
     finally:
         client.disconnect()
-        await asyncio.to_thread(client.loop_stop)
+        await asyncio.to_thread(end_loop, client)
 
 
 @in_loop
@@ -147,8 +151,7 @@ async def test_mosquitto_clients_pass_messages_over_tls_with_a_password(tmp_path
         common = ("-V", "5", "-h", "localhost", "-q", "1", "-p")
         secure = (str(broker.port), "-u", "ann", "-P", "secret", "--cafile", str(tmp_path / "ca.crt"))
         subscriber = await run("mosquitto_sub", *common, *secure, "-t", "factory/+", "-C", "3", "-F", "%t %q %p")
-        await until(lambda: broker.connected, "the subscriber")
-        await asyncio.sleep(0.05)
+        await until(lambda: broker._hub._index.match("factory/cnc").direct, "the subscriber")
         publisher = await run("mosquitto_pub", *common, str(broker.ports[1]), "-t", "factory/cnc", "-m", "one")
         await publisher.communicate()
         for number in (2, 3):
@@ -190,3 +193,17 @@ async def test_many_records_of_tls_in_one_read_are_all_read() -> None:
         await seen.wait(100)
         writer.close()
     assert [one.topic for one in seen.messages] == [f"records/{number}" for number in range(100)]
+
+
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="only Linux shows a process its own descriptors")
+@pytest.mark.parametrize("kind", [Recorder, Requester])
+def test_a_client_that_has_ended_leaves_no_socket_to_the_garbage_collector(
+    kind: type[Recorder | Requester],
+) -> None:
+    """Nor those that wake the thread of paho: collected before their client, they would say that they are unclosed."""
+    with running(EmbeddedBroker()) as broker:
+        client = kind(broker.port)
+        before = len([*DESCRIPTORS.iterdir()])
+        with client:
+            assert len([*DESCRIPTORS.iterdir()]) > before
+        wait_until(lambda: len([*DESCRIPTORS.iterdir()]) <= before, 20.0, "all sockets are closed")

@@ -25,6 +25,7 @@ from sandbox.sessions.retained import PURGED_FROM, Retained
 from tests.sandbox.test_clients import until
 from tests.support.brokers.rawclient import RawClient, connected, in_loop, message
 from tests.support.brokers.rig import Lines
+from tests.support.examples import examples
 
 WORD = st.sampled_from(["a", "b", "c", "", "$s"])
 TOPIC = st.lists(WORD, min_size=1, max_size=4).map("/".join).filter(bool)
@@ -46,7 +47,7 @@ def subscription(pattern: str) -> Subscription:
 
 
 @given(changes=st.lists(CHANGE, max_size=30), topics=st.lists(TOPIC, min_size=1, max_size=10))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 def test_the_tree_finds_what_a_search_through_all_finds(changes: list[tuple[str, int, str]], topics: list[str]) -> None:
     """Whatever was added and removed: the same subscribers, in the order of their first filter, and their filters."""
     index: Index[int] = Index()
@@ -78,7 +79,7 @@ def test_the_tree_finds_what_a_search_through_all_finds(changes: list[tuple[str,
     kept=st.lists(st.tuples(TOPIC, st.sampled_from([b"", b"1", b"2"])), max_size=30),
     filters=st.lists(FILTER, min_size=1, max_size=10),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 def test_the_tree_of_retained_messages_finds_what_a_search_finds(
     kept: list[tuple[str, bytes]], filters: list[str]
 ) -> None:

@@ -25,6 +25,7 @@ from mqtt5 import (
 from sandbox.broker import EmbeddedBroker, Limits, Listener
 from sandbox.demo import Demo
 from tests.support.brokers.rawclient import RawClient, connected, in_loop, message
+from tests.support.brokers.rig import until
 
 KEPT: dict[str, Any] = {"session_expiry_interval": 600}
 
@@ -42,6 +43,11 @@ async def payloads(client: RawClient, count: int) -> list[tuple[bytes, bool]]:
     """Payload and DUP of the next messages."""
     packets = [await client.receive(PublishPacket) for _ in range(count)]
     return [(packet.payload, packet.duplicate) for packet in packets]
+
+
+async def away(broker: EmbeddedBroker, client_id: str = "sub") -> None:
+    """Wait until the broker has seen that a client has gone."""
+    await until(lambda: client_id not in broker.connected, f"{client_id} has gone")
 
 
 def publish(broker: EmbeddedBroker, *numbers: int) -> None:
@@ -62,7 +68,7 @@ async def test_what_was_not_acknowledged_comes_again_in_order() -> None:
             assert await payloads(client, 2) == [(b"3", False), (b"4", False)]
             await client.receive(PingRespPacket)
             client.writer.transport.abort()
-        await asyncio.sleep(0.02)
+        await away(broker)
         publish(broker, 5)
         async with connected(broker.port, "sub", **KEPT) as (client, connack):
             assert connack.session_present
@@ -78,11 +84,11 @@ async def test_redelivery_keeps_to_the_new_receive_maximum() -> None:
         async with subscriber(broker) as client:
             publish(broker, 1, 2, 3)
             await payloads(client, 3)
-        await asyncio.sleep(0.02)
+        await away(broker)
         async with connected(broker.port, "sub", receive_max=1, **KEPT) as (client, _):
             assert await payloads(client, 1) == [(b"1", True)]
             assert await client.silent(0.05)
-        await asyncio.sleep(0.02)
+        await away(broker)
         async with connected(broker.port, "sub", **KEPT) as (client, _):
             assert await payloads(client, 3) == [(b"1", True), (b"2", True), (b"3", True)]
 
@@ -106,7 +112,7 @@ async def test_the_queue_of_an_absent_client_is_bounded() -> None:
     async with EmbeddedBroker(limits=Limits(queue_messages=3, queue_bytes=150)) as broker:
         async with subscriber(broker):
             pass
-        await asyncio.sleep(0.02)
+        await away(broker)
         publish(broker, 1, 2, 3, 4)
         assert broker.counters.dropped["queue full"] == 1
         broker.publish(message(5, payload=b"x" * 149))
@@ -137,7 +143,7 @@ async def test_clean_start_ends_the_old_session() -> None:
     async with EmbeddedBroker() as broker:
         async with subscriber(broker):
             pass
-        await asyncio.sleep(0.02)
+        await away(broker)
         publish(broker, 1)
         async with connected(broker.port, "sub", clean_start=True, **KEPT) as (client, connack):
             assert not connack.session_present
@@ -210,8 +216,9 @@ async def test_a_will_is_published_unless_the_client_took_its_leave(leaving: Any
         recorder = broker.subscribe("will")
         async with connected(broker.port, will=WILL) as (client, _):
             client.send(*([leaving] if leaving is not None else []))
-            await asyncio.sleep(0.02)
-        await asyncio.sleep(0.02)
+            if leaving is not None:
+                await away(broker, "raw")
+        await away(broker, "raw")
         seen = [(one.payload, one.packet.content_type, one.user_properties) for one in recorder.messages]
         assert seen == [(b"gone", "text/plain", [("a", "b")])] * said
 
@@ -219,21 +226,21 @@ async def test_a_will_is_published_unless_the_client_took_its_leave(leaving: Any
 @in_loop
 async def test_a_delayed_will_is_not_published_if_the_client_comes_back() -> None:
     """A resumed session cancels its will and its own end; the end of the session publishes a will before its delay."""
-    will = Will("will", payload=b"gone", will_delay_interval=1)
+    will = Will("will", payload=b"gone", will_delay_interval=2)
     async with EmbeddedBroker() as broker:
         recorder = broker.subscribe("will")
-        async with connected(broker.port, will=will, session_expiry_interval=1):
+        async with connected(broker.port, will=will, session_expiry_interval=2):
             pass
-        await asyncio.sleep(0.02)
+        await away(broker, "raw")
         async with connected(broker.port, **KEPT) as (client, _):
-            await asyncio.sleep(1.05)
+            await asyncio.sleep(2.05)
             assert recorder.messages == []
             assert broker.connected == ["raw"]
             client.send(DisconnectPacket())
             await client.ended()
         async with connected(broker.port, will=will, **KEPT):
             pass
-        await asyncio.sleep(0.02)
+        await away(broker, "raw")
         async with connected(broker.port, clean_start=True):
             assert len(recorder.messages) == 1
 
@@ -242,12 +249,15 @@ async def test_a_delayed_will_is_not_published_if_the_client_comes_back() -> Non
 async def test_a_delayed_will_is_published_after_its_delay() -> None:
     """One second of delay is one second."""
     async with EmbeddedBroker() as broker:
-        recorder = broker.subscribe("will")
+        recorder, loop = broker.subscribe("will"), asyncio.get_running_loop()
         async with connected(broker.port, will=Will("will", payload=b"gone", will_delay_interval=1), **KEPT):
-            pass
-        await asyncio.sleep(0.9)
-        assert recorder.messages == []
-        await recorder.wait(1, 0.5)
+            before = loop.time()
+        await away(broker, "raw")
+        later = asyncio.create_task(asyncio.sleep(1.2))
+        await recorder.wait(1, 10.0)
+        assert loop.time() - before >= 1.0
+        await later
+        assert len(recorder.messages) == 1
 
 
 @pytest.mark.parametrize("lose_sessions", [False, True])

@@ -19,6 +19,7 @@ from sandbox.protocol.wire import Violation, frame_end
 from tests.sandbox.test_clients import until
 from tests.support.brokers.rawclient import RawClient, connected, dialled, in_loop, message
 from tests.support.brokers.rig import Lines
+from tests.support.examples import examples
 
 
 def text(value: str) -> bytes:
@@ -325,7 +326,7 @@ DAMAGED = st.one_of(
 
 
 @given(frame=DAMAGED)
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=examples(2_000), deadline=None)
 def test_any_bytes_are_a_packet_or_a_violation(frame: bytes) -> None:
     """The decoder of 3.1.1 raises nothing else, whatever it is given."""
     with suppress(Violation):
@@ -340,7 +341,7 @@ def test_the_frames_that_are_damaged_are_right_themselves(good: bytes) -> None:
 
 
 @given(changes=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 80), st.integers(0, 255)), min_size=1, max_size=4))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @in_loop
 async def test_no_bytes_of_3_1_1_upset_the_broker(changes: list[tuple[int, int, int]]) -> None:
     """Damaged packets are answered or end the connection; nothing is raised, and the next client is served."""

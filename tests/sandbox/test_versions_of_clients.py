@@ -16,6 +16,7 @@ from sandbox.acl import Acl
 from sandbox.broker import EmbeddedBroker, Listener
 from tests.sandbox.test_clients import needs_mosquitto, run, until
 from tests.support.brokers.rawclient import in_loop, message
+from tests.support.brokers.subscriber import end_loop
 
 V311, V5 = MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5
 Transport = Literal["tcp", "websockets"]
@@ -49,7 +50,7 @@ async def paho(
         yield client, events
     finally:
         client.disconnect()
-        await asyncio.to_thread(client.loop_stop)
+        await asyncio.to_thread(end_loop, client)
 
 
 def received(events: list[Any]) -> list[tuple[str, bytes, int]]:

@@ -25,6 +25,7 @@ from mqtt5 import (
 
 from sandbox.broker import EmbeddedBroker, Limits
 from tests.support.brokers.rawclient import connected, dialled, in_loop, message
+from tests.support.examples import examples
 
 VIOLATIONS: dict[str, tuple[bytes, int]] = {
     "second CONNECT": (ConnectPacket("raw").write(), 0x82),
@@ -125,7 +126,7 @@ CHANGES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 200), st.integers
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @given(changes=CHANGES)
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @in_loop
 async def test_no_bytes_upset_the_broker(changes: list[tuple[int, int, int]]) -> None:
     """Damaged packets are answered or end the connection; nothing is raised, and the next client is served."""

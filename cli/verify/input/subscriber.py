@@ -88,7 +88,7 @@ class Subscriber:
 
     def __exit__(self, *_: object) -> None:
         self._client.disconnect(properties=self._make_properties(PacketTypes.DISCONNECT, SessionExpiryInterval=0))
-        self._client.loop_stop()
+        self._client.end()
 
     def payloads(self, seconds: float) -> Iterator[bytes]:
         """Yield messages for this many seconds as lines, without retained ones, which are older, and commands."""
@@ -209,6 +209,11 @@ class _Client(Client):
     def __init__(self, client_id: str, rules: Rules) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion(rules.level))
         self._rules = rules
+
+    def end(self) -> None:
+        """End paho's thread, and close the sockets that wake it, which paho leaves to the garbage collector."""
+        self.loop_stop()
+        self._reset_sockets()
 
     def _create_socket_connection(self) -> socket.socket:
         # paho would try the addresses of a name one after the other, five seconds each.

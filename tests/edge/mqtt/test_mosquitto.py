@@ -6,11 +6,11 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-import edge.mqtt.backoff
 from messages import START, FactoryMessageGenerator
 from sandbox.credentials import Authority, write_atomically
 from tests.conftest import StartMosquitto
@@ -21,9 +21,10 @@ from tests.support.brokers.rawclient import in_loop
 from tests.support.brokers.rig import Lines, Rig, busy_plant, secure, settings_for, until
 from tests.support.brokers.scenes import refusal
 from tests.support.brokers.subscriber import Record, Recorder
+from tests.support.examples import THOROUGH
 from tests.support.factory import plants
 
-MESSAGES = 10_000
+MESSAGES = 10_000 if THOROUGH else 2_000
 WINDOW = 50
 TIMES = 20
 BETWEEN = 60
@@ -63,10 +64,10 @@ def pod(mosquitto: Mosquitto, tmp_path: Path) -> Pod:
 
 
 @in_loop
-async def test_ten_thousand_messages_arrive_as_the_ledger_has_them(pod: Pod) -> None:
+async def test_thousands_of_messages_arrive_as_the_ledger_has_them(pod: Pod) -> None:
     """A busy plant's rows of all seven kinds, handed over at once: each is there once, with topic, payload and
     properties as they were said."""
-    said = FactoryMessageGenerator.of(busy_plant(), "ten thousand").advance(START + 30.0)[:MESSAGES]
+    said = FactoryMessageGenerator.of(busy_plant(), "thousands").advance(START + MESSAGES / 400)[:MESSAGES]
     with Recorder(pod.mosquitto.ports["plain"]) as recorder:
         async with pod.rig() as rig:
             rig.hand_over(said)
@@ -87,11 +88,15 @@ async def test_acknowledgements_that_the_broker_holds_back_are_asked_for(pod: Po
     """A hundred windows take no 40 ms each: mosquitto lets all but a window's first go when that is acknowledged."""
     async with pod.rig(mqtt_window=WINDOW) as rig:
         await rig.connected()
-        began = time.monotonic()
+        times = [time.monotonic()]
         for number in range(100):
             rig.offer(*(f"CNC-{machine} {number}" for machine in range(WINDOW)))
+        for number in range(1, 101):
+            await until(lambda number=number: rig.ledger.acknowledged >= number * WINDOW, "a window")  # type: ignore[misc]
+            times.append(time.monotonic())
         await rig.drained()
-        assert time.monotonic() - began < 100 * 0.03
+        # Held back, each of them would take that; on a busy machine some do.
+        assert sorted(later - sooner for sooner, later in pairwise(times))[25] < 0.03
         assert rig.ledger.acknowledged == 100 * WINDOW
 
 
@@ -207,16 +212,14 @@ KILLED: dict[str, tuple[str, dict[str, object]]] = {
 
 @pytest.mark.parametrize("version", KILLED)
 def test_it_may_be_killed_20_times(
-    version: str, start_mosquitto: StartMosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    version: str, start_mosquitto: StartMosquitto, tmp_path: Path, hurried: None
 ) -> None:
     """SIGKILL and restart with persistence, over TLS and K8S-SAT, with five messages in flight at most; resets and a
     stalled link between: nothing is lost, doubled without cause or out of order.
 
     Just before it is killed mosquitto saves, and the link is held still: what it acknowledges between its last save and
-    SIGKILL is lost, which is its doing. Every connection counts as settled, as one of ten seconds does: back-off starts
-    anew after each.
+    SIGKILL is lost, which is its doing.
     """
-    monkeypatch.setattr(edge.mqtt.backoff, "_SETTLED_SECONDS", 0.0)
     seldom = {"autosave_on_changes": "false", "autosave_interval": 1800}
     broker = start_mosquitto(persistence=True, options={"max_inflight_messages": 5, **seldom})
     token = tmp_path / "token"
@@ -237,7 +240,7 @@ def test_it_may_be_killed_20_times(
 async def _kill_reset_and_stall(
     broker: Mosquitto, proxy: Proxy, options: Mapping[str, object], recorder: Recorder
 ) -> tuple[Rig, list[Record]]:
-    async with Rig(settings_for(proxy.port, **options), busy_plant()) as rig:
+    async with Rig(settings_for(proxy.port, **options), busy_plant(0.08)) as rig:
         for number in range(TIMES):
             await _acknowledged(rig)
             proxy.stall()

@@ -32,6 +32,7 @@ from tests.support.brokers.checks import Outcome, check, check_nothing_lost, key
 from tests.support.brokers.credentials import Credentials
 from tests.support.brokers.proxy import Proxy
 from tests.support.brokers.rig import Rig, busy_plant, secure, settings_for, until
+from tests.support.examples import THOROUGH
 from tests.support.processes.ports import free_port
 
 BETWEEN = 60
@@ -40,6 +41,7 @@ BETWEEN = 60
 QUEUE = 500
 TELEMETRY = "+/+"
 """Topics of the plant's messages; those of announcements have one level more."""
+KEEP_ALIVE_SECONDS = 1
 OUTAGE_SECONDS = 3 * QUEUE / 550
 ROUND_TRIP_SECONDS = 0.03
 """What the broker waits before each PUBACK where a fault should find messages in flight."""
@@ -63,8 +65,8 @@ class Mode(NamedTuple):
     options: Mapping[str, object]
 
     def plant(self) -> PlantConfig:
-        """Return a plant that says 550 messages a second, or the part of it."""
-        return busy_plant(part=self.part)
+        """Return a plant that says 550 messages a second, or 140 where it is a part of it."""
+        return busy_plant(min(0.04, 0.16 / self.part), self.part)
 
     def slow_plant(self) -> PlantConfig:
         """Return a plant that says 110 messages a second."""
@@ -73,15 +75,17 @@ class Mode(NamedTuple):
     @property
     def queue(self) -> int:
         """The size of a queue that a plant fills in a second."""
-        return QUEUE // self.part
+        return QUEUE // min(4, self.part)
 
     def settings(self, port: int, **options: object) -> Settings:
         """Return the settings of a rig."""
         return settings_for(port, **self.options, **options)
 
 
-SHARED = Mode(20, 5, 1.0, 1, {})
-PER_MACHINE = Mode(4, 1, 2.5, 4, {"mqtt_connections": "per_machine", "mqtt_connect_rate": 0})
+SHARED = Mode(20 if THOROUGH else 6, 5, 3.0, 1, {})
+PER_MACHINE = Mode(
+    4 if THOROUGH else 2, 1, 6.0, 4 if THOROUGH else 8, {"mqtt_connections": "per_machine", "mqtt_connect_rate": 0}
+)
 
 
 def new_broker(access: Access | None = None, limits: Limits | None = None) -> EmbeddedBroker:
@@ -151,16 +155,18 @@ async def killed_with_sessions_lost(mode: Mode) -> None:
 
 async def stalled(mode: Mode) -> None:
     """An open connection falls silent; the next one is well until it falls silent too."""
-    async with new_broker() as broker, Rig(mode.settings(broker.port, mqtt_keep_alive=1), mode.plant()) as rig:
+    keep_alive = {"mqtt_keep_alive": KEEP_ALIVE_SECONDS}
+    async with new_broker() as broker, Rig(mode.settings(broker.port, **keep_alive), mode.plant()) as rig:
         broker.faults.stall(nth=200, every=400, times=3)
         seen = broker.subscribe(TELEMETRY)
         await rig.connected(times=4)
         await more(seen)
         await rig.finish()
         whole(rig, seen)
-        # One of many connections may be lost besides, where a busy machine is late with its ping.
         more_than_once = broker.counters.connects.total() - rig.clients
-        assert more_than_once == 3 or (rig.is_per_machine and more_than_once > 3)
+        # One may be lost besides, where a busy machine is late with its ping.
+        was_late = rig.is_per_machine or rig.notes.longest_pause > KEEP_ALIVE_SECONDS / 2
+        assert more_than_once == 3 or (was_late and more_than_once > 3)
 
 
 async def reset_on_the_way(mode: Mode) -> None:
@@ -226,7 +232,7 @@ async def refused_now_and_then(mode: Mode) -> None:
         broker.faults.puback(0x87, nth=60, every=53, times=mode.times, when=is_telemetry)
         broker.faults.delay(ROUND_TRIP_SECONDS, times=None)
         seen = broker.subscribe(TELEMETRY)
-        await more(seen, 2000 // mode.part)
+        await more(seen, 125 * mode.times)
         await rig.finish()
         outcome = check(rig, seen.messages)
         assert rig.ledger.refused == {0x87: mode.times}
@@ -387,7 +393,7 @@ def told(mode: Mode, credentials: Credentials, folder: Path) -> dict[str, BaseEx
     """Play all stories; by name, how each failed, or None.
 
     Those with tokens take their time, and the others are played beside them, three at a time: all at once would be too
-    much for a small machine. Every connection counts as settled, as one of ten seconds does: twenty faults in a row do
+    much for a small machine. Every connection counts as settled, as one of ten seconds does: many faults in a row do
     not add up to the minute's wait that back-off would come to. Nor is any wait longer than two seconds: of many
     machines, some are refused until the last one has had its turn. tests/edge/mqtt/test_client.py shows the back-off.
     Where this process is held up, the plant does not wait for room, as it would for 15 seconds: a busy machine that

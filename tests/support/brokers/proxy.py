@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Literal, Self
 
+from edge.http.server import stop_accepting
+
 Way = Literal["up", "down"]
 Held = asyncio.Queue[tuple[float, bytes]]
 
@@ -86,6 +88,7 @@ class Proxy:
 
     async def _close(self) -> None:
         assert self._server is not None
+        await stop_accepting(self._server.sockets)
         self._server.close()
         await self._drop(_reset)
         await self._server.wait_closed()

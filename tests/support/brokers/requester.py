@@ -15,6 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from tests.support.brokers.subscriber import end_loop
+
 _SECONDS = 10.0
 
 
@@ -53,7 +55,7 @@ class Requester:
 
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        end_loop(self._client)
 
     def _no_delay(self) -> None:
         """Have the kernel send each packet at once, so that waiting for an answer is waiting for the simulator."""

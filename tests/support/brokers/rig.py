@@ -48,7 +48,7 @@ class Notes:
     said: handed over by the plant, or offered by the test, in order.  acknowledged: how often, by message.  refused:
     with which code.  frames: what was sent on each connection, in order, by client.  looks: how often the ledger was
     compared with what is really queued and in flight.  wrong: what did not agree then, or was sent without need.
-    most_in_flight: at any look.
+    most_in_flight: at any look.  longest_pause: seconds between two looks, which are many where the machine is busy.
     """
 
     def __init__(self) -> None:
@@ -59,6 +59,7 @@ class Notes:
         self.looks = 0
         self.wrong: list[str] = []
         self.most_in_flight = 0
+        self.longest_pause = 0.0
 
     def say(self, *messages: Message) -> None:
         """The outbox has taken these messages over, or dropped them."""
@@ -239,7 +240,7 @@ class Rig:
         """End as the daemon does: drained, good-bye said, and the loop with the broker over."""
         await self.drained(seconds)
         await self.broker.stop()
-        await asyncio.wait_for(self.living, 5.0)
+        await asyncio.wait_for(self.living, 20.0)
 
     def unhindered(self, until_ms: int) -> list[Message]:
         """What the plant says up to a moment of plant time where nothing holds it back."""
@@ -275,7 +276,9 @@ class Rig:
                 notes.wrong.append(f"{ledger} with really (queued, in flight) = {really}")
             notes.looks += 1
             notes.most_in_flight = max(notes.most_in_flight, ledger.in_flight)
+            before = time.monotonic()
             await asyncio.sleep(_LOOK_SECONDS)
+            notes.longest_pause = max(notes.longest_pause, time.monotonic() - before)
 
 
 class Lines(logging.Handler):
@@ -347,11 +350,11 @@ def quiet_plant() -> PlantConfig:
     return plants.only("cnc_machine", 0)
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = 40.0) -> None:
     """Wait for a condition; `what` names it in the TimeoutError that ends the wait."""
     try:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - conditions on many things, none of which tells
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.01)
     except TimeoutError:
         raise TimeoutError(f"not within {seconds} s: {what}") from None

@@ -69,6 +69,16 @@ class Record(NamedTuple):
     user_properties: tuple[tuple[str, str], ...]
 
 
+def end_loop(client: Client) -> None:
+    """Have paho's thread end, and close the sockets that wake it.
+
+    paho leaves these to `__del__`, and where a collection of garbage comes to them before it comes to the client, they
+    say that they are unclosed: in whatever test is running then.
+    """
+    client.loop_stop()
+    client._reset_sockets()
+
+
 class Recorder:
     """Context manager: subscribed on entering, or an OSError such as Refused; afterwards it reconnects by itself.
 
@@ -114,7 +124,7 @@ class Recorder:
         farewell = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
         farewell.SessionExpiryInterval = 0
         self._client.disconnect(properties=farewell)
-        self._client.loop_stop()
+        end_loop(self._client)
 
     def wait_for(self, count: int, timeout_seconds: float = 10.0) -> list[Record]:
         """The records once there are at least `count`; AssertionError when there are not in time."""

@@ -10,6 +10,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from tests.support.brokers.subscriber import end_loop
+
 GRANTED, NOT_AUTHORIZED = 0x80, 0x87
 """Reason codes below GRANTED mean success (MQTT 5, 2.4)."""
 
@@ -68,7 +70,7 @@ class Visitor:
 
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        end_loop(self._client)
 
     def publish(self, topic: str, payload: bytes = b"x", *, retain: bool = False) -> int:
         """Publish at QoS 1; the reason code of the PUBACK."""

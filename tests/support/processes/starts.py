@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol, cast
@@ -70,13 +71,13 @@ class Forks:
     def __init__(self) -> None:
         self._nursery: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket | None = None
+        self._opening = threading.Lock()
 
     def __call__(
         self, arguments: Sequence[str], environ: Mapping[str, str], directory: Path, stdout: int, /
     ) -> Started:
         """Fork one."""
-        if self._requests is None:
-            self._requests = self._open()
+        requests = self._opened()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         argv = [str(ROOT / "app.py"), *arguments]
         head = json.dumps({"argv": argv, "environ": dict(environ), "directory": str(directory)})
@@ -89,7 +90,7 @@ class Forks:
             elif stdout == subprocess.PIPE:
                 seen, stdout = _pipe(sent)
             errors, stderr = _pipe(sent)
-            socket.send_fds(self._requests, [head.encode()], [null, stdout, stderr, theirs.fileno()])
+            socket.send_fds(requests, [head.encode()], [null, stdout, stderr, theirs.fileno()])
         return Forked(ours, seen, errors)
 
     def close(self) -> None:
@@ -98,6 +99,16 @@ class Forks:
             self._requests.close()
             self._nursery.wait(10)
             NURSERIES.discard(self._nursery.pid)
+
+    def descriptor(self) -> int:
+        """Return the descriptor at which others can ask, such as command.py."""
+        return self._opened().fileno()
+
+    def _opened(self) -> socket.socket:
+        with self._opening:
+            if self._requests is None:
+                self._requests = self._open()
+            return self._requests
 
     def _open(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

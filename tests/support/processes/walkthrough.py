@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,15 +13,18 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from tests.support.exports import yamlread
-from tests.support.processes.daemon import ROOT, DaemonProcess
+from tests.support.processes import daemon
+from tests.support.processes.daemon import ROOT
+from tests.support.processes.starts import Forks
 
 FILE: Final = "my-plant.yaml"
 _FENCED: Final = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_PYTHONS: Final = ("python", ".venv/bin/python")
-_OPERATORS: Final = frozenset("|&;<>$`*?~")
 PYTHON: Final = f'python() {{ shift; "{sys.executable}" "{ROOT / "app.py"}" "$@"; }}\n'
 """The word `python` in commands, whose first argument is app.py."""
+_FORKED: Final = (
+    f'python() {{{{ shift; "{sys.executable}" -I -S "{Path(__file__).with_name("command.py")}" {{}} "$@"; }}}}\n'
+)
 
 
 class Block(NamedTuple):
@@ -30,6 +32,14 @@ class Block(NamedTuple):
 
     language: str
     text: str
+
+
+def python() -> tuple[str, Sequence[int]]:
+    """Return the word `python` in commands, which is forked where the tests' daemons are, and descriptors it needs."""
+    if isinstance(daemon.start, Forks):
+        descriptor = daemon.start.descriptor()
+        return _FORKED.format(descriptor), (descriptor,)
+    return PYTHON, ()
 
 
 def sections(page: str) -> dict[str, list[Block]]:
@@ -78,32 +88,14 @@ class Walkthrough:
         return []
 
     def _bash(self, commands: str) -> list[str]:
-        calls = [shlex.split(line, comments=True) for line in commands.replace("\\\n", " ").splitlines()]
-        calls = [words for words in calls if words]
-        return self._called(calls) if all(map(_is_ours, calls)) else self._by_the_shell(commands)
-
-    def _called(self, calls: Sequence[Sequence[str]]) -> list[str]:
-        """Run calls of app.py as a shell would, one after the other, to the first that fails."""
-        self.output = ""
-        for words in calls:
-            arguments, file = (words[2:-2], words[-1]) if words[-2] == ">" else (words[2:], "")
-            with DaemonProcess(*arguments, environ={"HOME": str(self.folder)}, directory=self.folder) as process:
-                code = process.wait(60)
-            output = "".join(process.output)
-            if file:
-                (self.folder / file).write_text(output, encoding="utf-8")
-            self.output += f"{'' if file else output}{process.log}".replace(f"{self.folder}/", "")
-            if code:
-                return [f"exit code {code}: {self.output}"]
-        return []
-
-    def _by_the_shell(self, commands: str) -> list[str]:
-        script = "set -e\n" + PYTHON + commands.replace(".venv/bin/python", "python")
+        defined, descriptors = python()
+        script = "set -e\n" + defined + commands.replace(".venv/bin/python", "python")
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
             env=environ,
+            pass_fds=descriptors,
             capture_output=True,
             text=True,
             timeout=60,
@@ -117,12 +109,6 @@ class Walkthrough:
 
     def _text(self, shown: str) -> list[str]:
         return not_in(self.output, shown)
-
-
-def _is_ours(words: Sequence[str]) -> bool:
-    """Whether it is a call of app.py and nothing else, but that its output may go to a file."""
-    arguments = words[2:-2] if words[-2:-1] == [">"] else words[2:]
-    return words[0] in _PYTHONS and words[1:2] == ["app.py"] and not any({*word} & _OPERATORS for word in arguments)
 
 
 def not_in(output: str, shown: str) -> list[str]:

@@ -62,7 +62,7 @@ def test_commands_are_taken_from_another_topic_at_once_and_from_the_one_before_n
         daemon.says(r"subscribed to commands topics=line/\+/\+/do qos=1")
         hmi.send("", STOP, topic="factory/do/CNC-02", correlation=b"former")
         assert answered("line/hmi/CNC-05/do") == "CNC-05"
-        wait_until(lambda: counts(daemon.url()).get("executed") == 4, 5.0, "the report of the first worker")
+        wait_until(lambda: counts(daemon.url()).get("executed") == 4, 20.0, "the report of the first worker")
         journal = httpx.get(f"{daemon.url()}/api/v1/journal").json()["entries"]
 
         assert counts(daemon.url()) == {"executed": 4}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,7 @@ class Broker:
         """What a subscriber finds who comes now."""
         with Recorder(self.broker.port, topics=[STATUS]) as late:
             late.wait_for(1)
-            wait_until(lambda: late.quiet_seconds() > 0.2, 5.0, "no more of them")
+            wait_until(lambda: late.quiet_seconds() > 0.2, 20.0, "no more of them")
             contents = [json.loads(each.payload) for each in late.records]
         return {each["device_id"]: each["status"] for each in contents}
 
@@ -102,11 +101,11 @@ def test_a_run_over_http_from_the_first_machine_to_the_last(broker: Broker, plan
         daemon.says("all machines are connected connections=4 after=")
         answer = client.post(COMMANDS, json={"command": "disconnect", "machine_id": "CNC-02"}).json()["answer"]
         assert answer == {"machine_id": "CNC-02", "connection": "disconnected"}
-        wait_until(lambda: broker.states().get("CNC-02") == "offline", 5.0, "offline")
+        wait_until(lambda: broker.states().get("CNC-02") == "offline", 20.0, "offline")
         assert "edgemqttsim_connections_up 3.0" in client.get("/metrics").text
         assert client.post(COMMANDS, json={"command": "reconnect", "machine_id": "CNC-02"}).status_code == 200
         assert client.post(COMMANDS, json={"command": "crash", "machine_id": "CNC-03"}).status_code == 200
-        wait_until(lambda: devices(client)["wills_expected"] == 1, 5.0, "will")
+        wait_until(lambda: devices(client)["wills_expected"] == 1, 20.0, "will")
         unknown = client.post(COMMANDS, json={"command": "crash", "machine_id": "CNC-99"})
         assert (unknown.status_code, "CNC-99" in unknown.text) == (422, True)
         for count in (6, 2):
@@ -128,7 +127,7 @@ def test_each_machine_takes_its_own_commands_over_mqtt_and_answers_them(broker: 
     """
     with DaemonProcess(*broker.flags(*PER_MACHINE, *plant, "--mqtt-commands")) as daemon, client_of(daemon) as client:
         wait_until(lambda: devices(client)["up"] == 5, 15.0, "all are up")
-        wait_until(lambda: len(broker.filters) == 5, 5.0, "all have subscribed")
+        wait_until(lambda: len(broker.filters) == 5, 20.0, "all have subscribed")
         assert broker.filters == {
             "sim": ["factory/commands/+/-"],
             **{f"sim-CNC-0{number}": [f"factory/commands/+/CNC-0{number}"] for number in (1, 2, 3, 4)},
@@ -203,16 +202,19 @@ def test_commands_for_connections_are_replayed_without_a_trace_in_the_messages(
             for command in ("crash", "disconnect", "reconnect"):
                 assert client.post(COMMANDS, json={"command": command, "machine_id": "CNC-01"}).status_code == 200
             assert daemon.wait() == 0
-        wait_until(lambda: seen.quiet_seconds() > 0.3, 5.0, "all has come")
-    first, *executed = [json.loads(line) for line in journal.read_text().splitlines()]
-    assert [each["command"] for each in executed] == ["crash", "disconnect", "reconnect"]
+        first, *executed = [json.loads(line) for line in journal.read_text().splitlines()]
+        assert [each["command"] for each in executed] == ["crash", "disconnect", "reconnect"]
 
-    flags = ["--commands", str(journal), "--seed", first["seed"], "--start", first["start"]]
-    replay = ["run", "--dry-run", *plant, *flags, "--duration", "4", "--speed", "max", "--http-port", "0"]
-    with DaemonProcess(*replay) as again:
-        assert again.wait() == 0
-    assert again.log.count("command refused") == 0
-    assert Counter(each.payload for each in seen.records) == Counter(payload_of(line) for line in again.output)
+        flags = ["--commands", str(journal), "--seed", first["seed"], "--start", first["start"]]
+        replay = ["run", "--dry-run", *plant, *flags, "--duration", "4", "--speed", "max", "--http-port", "0"]
+        with DaemonProcess(*replay) as again:
+            assert again.wait() == 0
+        assert again.log.count("command refused") == 0
+        replayed = {payload_of(line) for line in again.output}
+        assert len(replayed) == len(again.output)
+        # As a set: what was not acknowledged at the crash comes twice, as at least once is the rule.
+        wait_until(lambda: {each.payload for each in [*seen.records]} >= replayed, 10.0, "all has come")
+    assert {each.payload for each in seen.records} == replayed
 
 
 def payload_of(line: str) -> bytes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import mqtt5
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.mqtt.protocol.codec import PUBACK, CloudEvents, Encoder, Splitter, TextTooLong, Violation, varint
 from edge.mqtt.protocol.packet_reader import puback
 from edge.timestamps import rfc3339
 from plant.telemetry import JobMessage, Message
+from tests.support.examples import examples
 
 ROW = Message("cnc_machine", "CNC-01", "LINE-1-STATION-A", 1_769_869_320_250, 7, b'{"status":"running"}')
 EVENTS = CloudEvents("aio://plant", "seed/0")
@@ -89,6 +90,7 @@ ROWS = st.builds(
 )
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.tuples(ROWS, st.integers(1, 65_535)), min_size=1, max_size=20), st.booleans(), st.booleans())
 def test_a_batch_has_the_frames_that_its_messages_have_alone(
     sending: list[tuple[Message, int]], at_least_once: bool, dup: bool
@@ -140,6 +142,7 @@ def test_at_qos_0_there_is_no_packet_id() -> None:
     assert (packet.qos, packet.packet_id) == (0, None)
 
 
+@settings(max_examples=examples(100))
 @given(st.binary(max_size=300), st.integers(1, 65_535), st.text(min_size=1, max_size=200))
 def test_any_payload_and_sender_survive(payload: bytes, packet_id: int, source: str) -> None:
     """Lengths are right whatever the sizes, so the other codec reads back what went in."""
@@ -149,6 +152,7 @@ def test_any_payload_and_sender_survive(payload: bytes, packet_id: int, source: 
     assert (packet.payload or b"", packet.packet_id) == (payload, packet_id)
 
 
+@settings(max_examples=examples(100))
 @given(st.integers(0, 268_435_455))
 def test_a_variable_byte_integer_reads_back(number: int) -> None:
     """Seven bits a byte, the lowest first, the high bit where more follow (MQTT 5, 1.5.5)."""
@@ -156,6 +160,7 @@ def test_a_variable_byte_integer_reads_back(number: int) -> None:
     assert len(varint(number)) == 1 + (number > 127) + (number > 16_383) + (number > 2_097_151)
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.binary(max_size=300), max_size=8), st.data())
 def test_frames_are_found_however_the_stream_is_cut(bodies: list[bytes], data: st.DataObject) -> None:
     """The splitter gives the same frames for any cutting of the bytes."""
@@ -198,6 +203,7 @@ def test_time_has_one_width() -> None:
 ANSWERS = st.lists(st.tuples(st.integers(1, 65_535), st.sampled_from([b"", b"\x00", b"\x10", b"\x97", b"\x10\x00"])))
 
 
+@settings(max_examples=examples(100))
 @given(ANSWERS, st.booleans(), st.integers(0, 60))
 def test_a_run_of_acknowledgements_says_what_each_of_them_says(
     answers: list[tuple[int, bytes]], alike: bool, cut: int

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import mqtt5
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.mqtt.protocol import packet_reader
@@ -14,6 +14,7 @@ from edge.mqtt.protocol.codec import MALFORMED, PROTOCOL_ERROR, Splitter, Violat
 from edge.mqtt.protocol.packet_writer import AnswerPacket, puback, subscribe, unsubscribe
 from edge.mqtt.protocol.publish_reader import LONGEST_CARRIED, read_publish
 from fuzz.rogue import packet
+from tests.support.examples import examples
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0+#"), max_size=30)
 _BYTES = st.binary(max_size=300)
@@ -35,6 +36,7 @@ PUBLISHES = st.builds(
 )
 
 
+@settings(max_examples=examples(100))
 @given(PUBLISHES)
 def test_a_publish_is_read_as_it_was_written(written: mqtt5.PublishPacket) -> None:
     """Topic, payload, packet id, flags, response topic and correlation data."""
@@ -47,6 +49,7 @@ def test_a_publish_is_read_as_it_was_written(written: mqtt5.PublishPacket) -> No
     assert read.correlation == (None if given_data is None else bytes(given_data))
 
 
+@settings(max_examples=examples(100))
 @given(PUBLISHES, st.data())
 def test_a_publish_that_is_cut_or_changed_is_a_violation_or_another_publish(
     written: mqtt5.PublishPacket, data: st.DataObject
@@ -63,6 +66,7 @@ def test_a_publish_that_is_cut_or_changed_is_a_violation_or_another_publish(
         assert len(read.payload) <= cut
 
 
+@settings(max_examples=examples(100))
 @given(st.binary(max_size=60), st.sampled_from([0x90, 0xB0]))
 def test_any_bytes_as_an_answer_to_a_subscription_are_read_or_a_violation(body: bytes, first: int) -> None:
     """SUBACK and UNSUBACK."""
@@ -132,6 +136,7 @@ def test_of_user_properties_only_a_place_in_a_trace_is_kept(
     assert read.payload == b"payload"
 
 
+@settings(max_examples=examples(100))
 @given(
     _TEXT, _BYTES, _TEXT, st.none() | _BYTES, st.integers(0, 2**32 - 1), st.booleans(), st.dictionaries(_TEXT, _TEXT)
 )

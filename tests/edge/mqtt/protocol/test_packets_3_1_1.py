@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.mqtt.protocol.codec import LONGEST_PACKET, MALFORMED, PROTOCOL_ERROR, CloudEvents, Encoder, Violation
@@ -27,6 +27,7 @@ from edge.mqtt.protocol.plain_encoder import PlainEncoder
 from edge.mqtt.protocol.versions import MQTT_3_1_1
 from fuzz.rogue import length, packet
 from plant.telemetry import JobMessage, Message
+from tests.support.examples import examples
 
 ROW = Message("cnc_machine", "CNC-01", "LINE-1-STATION-A", 1_769_869_320_250, 7, b'{"status":"running"}')
 
@@ -101,6 +102,7 @@ MESSAGES = st.lists(
 )
 
 
+@settings(max_examples=examples(100))
 @given(MESSAGES, st.booleans(), st.booleans())
 def test_any_batch_reads_back(sending: list[tuple[Message, int]], at_least_once: bool, dup: bool) -> None:
     """Topics, packet ids, payloads and flags, whatever the sizes."""
@@ -220,6 +222,7 @@ def test_what_breaks_a_rule_is_a_violation(what: str) -> None:
     assert raised.value.code == code
 
 
+@settings(max_examples=examples(100))
 @given(st.integers(0, 15), st.binary(max_size=40))
 @example(0, b"")
 def test_any_bytes_are_an_answer_or_a_violation(flags: int, body: bytes) -> None:
@@ -238,6 +241,7 @@ def test_any_bytes_are_an_answer_or_a_violation(flags: int, body: bytes) -> None
         assert body.endswith(read.payload)
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.binary(max_size=300), max_size=8), st.data())
 def test_frames_are_found_however_the_stream_is_cut(bodies: list[bytes], data: st.DataObject) -> None:
     """Also with messages among them that are too long, of which the beginning is left."""
