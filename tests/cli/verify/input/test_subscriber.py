@@ -30,6 +30,7 @@ from tests.cli.verify.test_verify import HOUR, ONE_OF_EACH, answer_to, sums
 from tests.conftest import StartMosquitto
 from tests.support.brokers.mosquitto import PASSWORD, USERNAME, Mosquitto
 from tests.support.brokers.requester import Requester
+from tests.support.brokers.subscriber import end_loop
 from tests.support.factory.plants import COUNTED, config, default
 from tests.support.processes.daemon import DaemonProcess, plain, running
 from tests.support.processes.ports import free_port
@@ -49,7 +50,7 @@ class Plant:
     def close(self) -> None:
         """Disconnect."""
         self._client.disconnect()
-        self._client.loop_stop()
+        end_loop(self._client)
 
     def answer(self) -> bytes:
         """What /oee reports now; half an hour later it is when somebody asks again."""
@@ -187,7 +188,7 @@ def test_a_password_will_do(password: tuple[Mosquitto, dict[str, str]]) -> None:
         speaker.publish("factory/cnc", b"a row", qos=1)
         heard = next(listener.payloads(20.0))
     speaker.disconnect()
-    speaker.loop_stop()
+    end_loop(speaker)
 
     assert (heard, listener.dropped, listener.disconnects) == (b'{"topic":"factory/cnc","payload":a row}', 0, 0)
 
