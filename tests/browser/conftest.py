@@ -11,11 +11,12 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.support.browser.chromium import chromium
 from tests.support.browser.required import require_chromium
+from tests.support.browser.screens import Screens
 from tests.support.browser.simulators import PLANTS, SANDBOX, Simulator, simulating
-from tests.support.browser.watched import WIDE, Watch, watched
+from tests.support.browser.watched import PATIENCE_MS, WIDE, Watch
 
 Open = Callable[..., Page]
-expect.set_options(timeout=15_000)  # where other tests need the processor, too; most things are there at once
+expect.set_options(timeout=PATIENCE_MS)
 _watches = pytest.StashKey[dict[Page, Watch]]()
 
 
@@ -27,15 +28,21 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="package")
+def screens(browser: Browser) -> Screens:
+    """The pages that tests use one after another."""
+    return Screens(browser)
+
+
 @pytest.fixture
-def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
+def open_page(screens: Screens, request: pytest.FixtureRequest) -> Iterator[Open]:
     """Call it with a simulator and a path for a page, which must be free of errors to the end of the test."""
     watches: dict[Page, Watch] = {}
     request.node.stash[_watches] = watches
-    with ExitStack() as pages:
+    with ExitStack() as used:
 
         def open_(simulator: Simulator, path: str = "/", viewport: ViewportSize = WIDE, **options: bool) -> Page:
-            page, watch = pages.enter_context(watched(browser, simulator.url, viewport, **options))
+            page, watch = used.enter_context(screens.one(simulator.url, viewport, **options))
             watches[page] = watch
             page.goto(simulator.url + path)
             return page

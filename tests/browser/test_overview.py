@@ -78,7 +78,7 @@ def test_oee_has_its_three_factors_of_the_ground_truth(overview: Page) -> None:
     """In per cent, as a bar and a number, since when."""
     oee = card(overview, "OEE")
     for name in ("OEE", "Availability", "Performance", "Quality"):
-        expect(oee.get_by_role("row", name=re.compile(rf"^{name} .*\d+(\.\d)? %"))).to_be_visible(timeout=20_000)
+        expect(oee.get_by_role("row", name=re.compile(rf"^{name} .*\d+(\.\d)? %"))).to_be_visible()
     expect(oee).to_contain_text(re.compile(r"Since \d\d:\d\d:\d\d, plant time"))
 
 
@@ -87,8 +87,8 @@ def test_the_rate_that_is_asked_and_delivered_is_shown(overview: Page, workshop:
     rate = figure(overview, "Delivered")
     expect(rate).to_contain_text("7 msg/s asked")
     workshop.command(command="rate", messages_per_second=40)
-    expect(rate).to_contain_text("40 msg/s asked", timeout=15_000)
-    expect(rate.locator(".figure-value")).to_have_text(re.compile(r"^[34]\d(\.\d)? msg/s"), timeout=15_000)
+    expect(rate).to_contain_text("40 msg/s asked")
+    expect(rate.locator(".figure-value")).to_have_text(re.compile(r"^[34]\d(\.\d)? msg/s"))
     workshop.command(command="rate")
 
 
@@ -112,7 +112,7 @@ def test_the_last_fifteen_minutes_are_drawn(overview: Page) -> None:
     for title in ("Delivered", "Lateness", "Queue", "OEE"):
         expect(figure(overview, title).get_by_role("img")).to_have_accessible_name(re.compile("last 15 minutes"))
     line = figure(overview, "Delivered").locator(".spark path:not(.spark-area)")
-    soon(overview, lambda: "L" in (line.get_attribute("d") or ""), "two points are there", 20)
+    soon(overview, lambda: "L" in (line.get_attribute("d") or ""), "two points are there")
 
 
 def test_the_ledger_balances(overview: Page, workshop: Simulator) -> None:
@@ -183,7 +183,7 @@ def test_a_plant_in_another_time_is_not_said_to_be_with_the_wall_clock(open_page
         is_live(page)
         expect(card(page, "Run")).to_contain_text(re.compile(r"Plant clock\d[\d,]* d( \d+ h)? behind"))
         expect(card(page, "OEE")).to_contain_text("Since Wed, 1 Jan 2020, 23:59:59, plant time.")
-        page.close()
+        page.goto("about:blank")
 
 
 def test_a_broker_that_is_away_is_said_in_words(open_page: Open, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_broker_that_is_away_is_said_in_words(open_page: Open, tmp_path: Path)
         expect(page.locator("#status-word")).to_have_text("Degraded")
         expect(card(page, "Broker")).to_contain_text("Not connected")
         expect(figure(page, "Queue").locator(".figure-value")).not_to_have_text("0")
-        page.close()
+        page.goto("about:blank")
 
 
 def test_a_plant_without_machines_says_what_to_do(open_page: Open, workshop: Simulator) -> None:
@@ -223,4 +223,4 @@ def test_many_machines_are_one_block_for_each_type(open_page: Open, tmp_path: Pa
         expect(figure(page, "Machines")).to_contain_text("10,000")
         expect(page.locator("a.tile")).to_have_count(0)
         assert page.evaluate("document.querySelectorAll('*').length") < 1500
-        page.close()
+        page.goto("about:blank")

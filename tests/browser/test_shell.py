@@ -186,5 +186,5 @@ def test_a_simulator_that_ends_and_starts_again_is_shown(
         expect(page.locator("#status-word")).to_have_text("Disconnected")
         expect(page.locator("#banner")).to_contain_text(re.compile(r"What you see is of \d\d:\d\d:\d\d"))
     with simulating(tmp_path, "--http-port", port):
-        expect(page.locator("#banner")).to_be_hidden(timeout=15_000)
+        expect(page.locator("#banner")).to_be_hidden()
         expect(page.locator("#status-word")).to_have_text(re.compile("Delivering|Running"))
