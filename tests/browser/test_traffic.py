@@ -41,7 +41,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 @pytest.fixture
 def traffic(open_page: Open, workshop: Simulator) -> Page:
     """The view with messages of a small plant."""
-    return shown(open_page(workshop, "/#/traffic"))
+    return shown(open_page(workshop, "/#/traffic", anew=False))
 
 
 def shown(page: Page) -> Page:
@@ -149,7 +149,7 @@ def test_where_others_look_for_too_much_it_waits_and_stays_connected(
 
 def test_filters_may_come_with_the_address(open_page: Open, workshop: Simulator) -> None:
     """So that a selection can be sent to somebody."""
-    page = shown(open_page(workshop, "/#/traffic?topic=factory/belts&qos=0"))
+    page = shown(open_page(workshop, "/#/traffic?topic=factory/belts&qos=0", anew=False))
 
     only(page, "topic", "^factory/belts$")
     expect(page.get_by_label("Topic filter")).to_have_value("factory/belts")
@@ -217,7 +217,7 @@ def test_a_pause_counts_what_comes_and_shows_it_afterwards(traffic: Page) -> Non
 
 def test_a_sample_is_said_to_be_one_and_the_page_stays_small(open_page: Open, busy: Simulator) -> None:
     """Of a thousand messages a second; a thousand are kept, and those that somebody scrolls to are in the page."""
-    page = shown(open_page(busy, "/#/traffic"))
+    page = shown(open_page(busy, "/#/traffic", anew=False))
     expect(page.locator(".traffic-state")).to_contain_text(re.compile(r"A sample: \d+ of [\d,]+ msg/s shown"))
     expect(rows(page)).to_have_count(60)
     button(page, "Pause").click()
@@ -233,7 +233,7 @@ def test_a_sample_is_said_to_be_one_and_the_page_stays_small(open_page: Open, bu
 
 def test_who_scrolls_back_to_the_newest_is_live_again(open_page: Open, busy: Simulator) -> None:
     """And only what may be seen stays in the page."""
-    page = shown(open_page(busy, "/#/traffic"))
+    page = shown(open_page(busy, "/#/traffic", anew=False))
     expect(rows(page)).to_have_count(60)
     box = page.get_by_role("group", name="Messages, the newest first")
     box.evaluate("each => each.scrollTo(0, each.scrollHeight)")

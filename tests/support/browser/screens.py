@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import Final, NamedTuple, Self
 
-from playwright.sync_api import Browser, Error, Page, ViewportSize
+from playwright.sync_api import Browser, Error, Page, ViewportSize, expect
 
 from tests.support.browser.watched import WIDE, Watch, adapt, new_page
 
@@ -61,3 +61,33 @@ class Screens:
             page.context.close()
         else:
             self._free.append(screen)
+
+
+class Kept:
+    """Pages whose document stays from test to test, one for each simulator: a view is made anew in it."""
+
+    def __init__(self, screens: Screens) -> None:
+        self._screens = screens
+        self._kept: dict[str, Screen] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def one(self, own: str, path: str) -> Iterator[Screen]:
+        """The page of a simulator, with a view, and its watch, which begins."""
+        screen = self._kept.get(own)
+        if screen is None:
+            screen = self._kept[own] = self._stack.enter_context(self._screens.one(own))
+        else:
+            screen.watch.begin(own)
+            screen.page.goto(f"{own}/#/nothing")
+            expect(screen.page.get_by_role("alert")).to_contain_text("There is no such view")
+        screen.page.goto(own + path)
+        yield screen
+        screen.page.mouse.move(0, 0)
+        screen.page.context.clear_permissions()
