@@ -28,7 +28,7 @@ def exercise(page: Page, title: str) -> Locator:
 def client(simulator: Simulator, *arguments: str) -> None:
     """Do as an exercise says, at a shell."""
     command = [sys.executable, str(ROOT / "app.py"), *arguments, "--port", str(simulator.mqtt_port)]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=50)
 
 
 @pytest.fixture

@@ -124,6 +124,7 @@ def test_the_last_fifteen_minutes_are_drawn(overview: Page) -> None:
 def test_the_ledger_balances(overview: Page, workshop: Simulator) -> None:
     """What was generated is acknowledged, in flight, queued, refused or dropped: as one strip, and in numbers."""
     delivery = card(overview, "Delivery")
+    expect(delivery).to_contain_text(re.compile(r"[1-9][\d,]* generated"))
     text = delivery.text_content() or ""
     numbers = [
         int(each.replace(",", ""))

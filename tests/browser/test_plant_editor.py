@@ -16,7 +16,7 @@ from tests.browser.conftest import Open
 from tests.support.browser.required import require_chromium
 from tests.support.browser.simulators import PLANTS, Simulator, simulating
 from tests.support.browser.views import is_live, visit
-from tests.support.browser.watched import Watch
+from tests.support.browser.watched import Watch, soon
 
 API = "/api/v1/plant"
 
@@ -114,7 +114,7 @@ def test_what_is_typed_while_an_edit_is_applied_is_kept(plant: Page, ours: Simul
     button(plant, "Apply").click()
     expect(button(plant, "Applying …")).to_be_visible()
     text = edit(plant, "count: 9", "count: 8")
-    assert held
+    soon(plant, lambda: held, "the request is held")
     plant.unroute(f"**{API}")  # which lets go what is held
 
     expect(plant.get_by_text("Applied: 11 machines.")).to_be_visible()

@@ -291,7 +291,8 @@ def test_without_a_broker_it_says_so(open_page: Open, tmp_path: Path) -> None:
 
 def test_who_leaves_the_view_is_sent_no_more_messages(traffic: Page, watch_of: Callable[[Page], Watch]) -> None:
     """The stream is opened again without them."""
-    visit(traffic, "Overview")
+    with traffic.expect_request(re.compile(r"/api/v1/stream\??$")):
+        visit(traffic, "Overview")
 
     streams = [each for each in watch_of(traffic).requested if "/api/v1/stream" in each]
     assert "traffic=true" in streams[-2]

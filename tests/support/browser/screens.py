@@ -85,9 +85,11 @@ class Kept:
             screen = self._kept[own] = self._stack.enter_context(self._screens.one(own))
         else:
             screen.watch.begin(own)
+            adapt(screen.page, WIDE, dark=False, calm=False)
             screen.page.goto(f"{own}/#/nothing")
             expect(screen.page.get_by_role("alert")).to_contain_text("There is no such view")
         screen.page.goto(own + path)
         yield screen
+        screen.page.unroute_all(behavior="ignoreErrors")
         screen.page.mouse.move(0, 0)
         screen.page.context.clear_permissions()
