@@ -39,7 +39,7 @@ def test_a_browser_gets_the_page_and_everybody_else_the_list_of_calls(
 @pytest.mark.parametrize("title", VIEWS)
 def test_each_view_has_an_address(title: str, open_page: Open, default_plant: Simulator) -> None:
     """It is then marked in the navigation, named in the title, and has one main heading."""
-    page = open_page(default_plant, f"/{VIEWS[title]}")
+    page = open_page(default_plant, f"/{VIEWS[title]}", anew=False)
     is_live(page)
 
     expect(page.get_by_role("navigation", name="Views").locator("[aria-current=page]")).to_have_text(title)

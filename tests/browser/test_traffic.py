@@ -215,34 +215,6 @@ def test_a_pause_counts_what_comes_and_shows_it_afterwards(traffic: Page) -> Non
     expect(traffic.locator(".traffic-state")).not_to_contain_text("Paused")
 
 
-def test_a_sample_is_said_to_be_one_and_the_page_stays_small(open_page: Open, busy: Simulator) -> None:
-    """Of a thousand messages a second; a thousand are kept, and those that somebody scrolls to are in the page."""
-    page = shown(open_page(busy, "/#/traffic", anew=False))
-    expect(page.locator(".traffic-state")).to_contain_text(re.compile(r"A sample: \d+ of [\d,]+ msg/s shown"))
-    expect(rows(page)).to_have_count(60)
-    button(page, "Pause").click()
-    expect(page.get_by_text("The newest 1,000 are kept.")).to_be_visible()
-    button(page, re.compile("Resume")).click()
-    box = page.get_by_role("group", name="Messages, the newest first")
-    box.evaluate("each => each.addEventListener('scroll', () => each.scrollTo(0, each.scrollHeight))")
-    box.evaluate("each => each.scrollTo(0, each.scrollHeight)")
-
-    expect(rows(page)).to_have_count(1000)
-    expect(page.get_by_text("Paused while you read.")).to_be_visible()
-
-
-def test_who_scrolls_back_to_the_newest_is_live_again(open_page: Open, busy: Simulator) -> None:
-    """And only what may be seen stays in the page."""
-    page = shown(open_page(busy, "/#/traffic", anew=False))
-    expect(rows(page)).to_have_count(60)
-    box = page.get_by_role("group", name="Messages, the newest first")
-    box.evaluate("each => each.scrollTo(0, each.scrollHeight)")
-    expect(page.get_by_text("Paused while you read.")).to_be_visible()
-    box.evaluate("each => each.scrollTo(0, 0)")
-    expect(button(page, "Pause")).to_be_visible()
-    expect(rows(page)).to_have_count(60)
-
-
 def test_all_of_it_works_by_keyboard(traffic: Page) -> None:
     """Arrows go from message to message, Enter opens one, Escape closes it."""
     button(traffic, "Clear").focus()
@@ -297,3 +269,31 @@ def test_who_leaves_the_view_is_sent_no_more_messages(traffic: Page, watch_of: C
     streams = [each for each in watch_of(traffic).requested if "/api/v1/stream" in each]
     assert "traffic=true" in streams[-2]
     assert "traffic" not in streams[-1]
+
+
+def test_a_sample_is_said_to_be_one_and_the_page_stays_small(open_page: Open, busy: Simulator) -> None:
+    """Of a thousand messages a second; a thousand are kept, and those that somebody scrolls to are in the page."""
+    page = shown(open_page(busy, "/#/traffic", anew=False))
+    expect(page.locator(".traffic-state")).to_contain_text(re.compile(r"A sample: \d+ of [\d,]+ msg/s shown"))
+    expect(rows(page)).to_have_count(60)
+    button(page, "Pause").click()
+    expect(page.get_by_text("The newest 1,000 are kept.")).to_be_visible()
+    button(page, re.compile("Resume")).click()
+    box = page.get_by_role("group", name="Messages, the newest first")
+    box.evaluate("each => each.addEventListener('scroll', () => each.scrollTo(0, each.scrollHeight))")
+    box.evaluate("each => each.scrollTo(0, each.scrollHeight)")
+
+    expect(rows(page)).to_have_count(1000)
+    expect(page.get_by_text("Paused while you read.")).to_be_visible()
+
+
+def test_who_scrolls_back_to_the_newest_is_live_again(open_page: Open, busy: Simulator) -> None:
+    """And only what may be seen stays in the page."""
+    page = shown(open_page(busy, "/#/traffic", anew=False))
+    expect(rows(page)).to_have_count(60)
+    box = page.get_by_role("group", name="Messages, the newest first")
+    box.evaluate("each => each.scrollTo(0, each.scrollHeight)")
+    expect(page.get_by_text("Paused while you read.")).to_be_visible()
+    box.evaluate("each => each.scrollTo(0, 0)")
+    expect(button(page, "Pause")).to_be_visible()
+    expect(rows(page)).to_have_count(60)
