@@ -11,11 +11,12 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.support.browser.chromium import chromium
 from tests.support.browser.required import require_chromium
+from tests.support.browser.screens import Kept, Screens
 from tests.support.browser.simulators import PLANTS, SANDBOX, Simulator, simulating
-from tests.support.browser.watched import WIDE, Watch, watched
+from tests.support.browser.watched import PATIENCE_MS, WIDE, Watch
 
 Open = Callable[..., Page]
-expect.set_options(timeout=15_000)  # where other tests need the processor, too; most things are there at once
+expect.set_options(timeout=PATIENCE_MS)
 _watches = pytest.StashKey[dict[Page, Watch]]()
 
 
@@ -27,17 +28,43 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="package")
+def screens(browser: Browser) -> Screens:
+    """The pages that tests use one after another."""
+    return Screens(browser)
+
+
+@pytest.fixture(scope="module")
+def kept(screens: Screens) -> Iterator[Kept]:
+    """The pages whose document stays as long as the tests of a file run."""
+    with Kept(screens) as kept:
+        yield kept
+
+
 @pytest.fixture
-def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Call it with a simulator and a path for a page, which must be free of errors to the end of the test."""
+def open_page(screens: Screens, kept: Kept, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Call it with a simulator and a path for a page, which must be free of errors to the end of the test.
+
+    With `anew=False`, the page is that of the tests before, if they had one, and only its view is made anew.
+    """
     watches: dict[Page, Watch] = {}
     request.node.stash[_watches] = watches
-    with ExitStack() as pages:
+    with ExitStack() as used:
 
-        def open_(simulator: Simulator, path: str = "/", viewport: ViewportSize = WIDE, **options: bool) -> Page:
-            page, watch = pages.enter_context(watched(browser, simulator.url, viewport, **options))
+        def open_(
+            simulator: Simulator,
+            path: str = "/",
+            viewport: ViewportSize = WIDE,
+            *,
+            anew: bool = True,
+            **options: bool,
+        ) -> Page:
+            if not anew:
+                page, watch = used.enter_context(kept.one(simulator.url, path))
+            else:
+                page, watch = used.enter_context(screens.one(simulator.url, viewport, **options))
+                page.goto(simulator.url + path)
             watches[page] = watch
-            page.goto(simulator.url + path)
             return page
 
         yield open_

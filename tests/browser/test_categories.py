@@ -27,7 +27,7 @@ def test_a_command_over_mqtt_is_shown(open_page: Open, workshop: Simulator) -> N
     with Requester(workshop.mqtt_port, "panel") as panel:
         panel.ask("PRESS-01", {"command": "inject", "fault": "worn_belt", "severity": 2})
     row = page.locator(".traffic-list details").filter(has_text="worn_belt").first
-    expect(row).to_contain_text(re.compile("factory/commands/panel/PRESS-01.*command"), timeout=15_000)
+    expect(row).to_contain_text(re.compile("factory/commands/panel/PRESS-01.*command"))
     workshop.command(command="clear", machine_id="PRESS-01")
 
 
@@ -36,5 +36,5 @@ def test_an_alarm_is_shown(open_page: Open, workshop: Simulator) -> None:
     page = chosen(open_page, workshop, "alarm")
     workshop.command(command="inject", machine_id="PRESS-02", fault="overheating", severity=2)
     row = page.locator(".traffic-list details").first
-    expect(row).to_contain_text(re.compile("factory/press/alarms.*PRESS-02.*alarm.*raised"), timeout=15_000)
+    expect(row).to_contain_text(re.compile("factory/press/alarms.*PRESS-02.*alarm.*raised"))
     workshop.command(command="clear", machine_id="PRESS-02")

@@ -50,7 +50,7 @@ def test_an_answer_that_was_lost_can_be_asked_for_again(
     open_page: Open, workshop: Simulator, watch_of: Callable[[Page], Watch]
 ) -> None:
     """The same command is then the same request, and is not executed twice."""
-    page = open_page(workshop, "/#/control/PRESS-02")
+    page = open_page(workshop, "/#/control/PRESS-02", anew=False)
     watch_of(page).allowed.add(0)
     act = page.get_by_role("form", name="Set state")
     expect(act.get_by_label("State")).not_to_have_value("")
@@ -73,7 +73,7 @@ def test_an_answer_that_was_lost_can_be_asked_for_again(
 
 def test_a_second_command_of_the_same_words_is_another_one(open_page: Open, workshop: Simulator) -> None:
     """Unlike the second click of a double click."""
-    page = open_page(workshop, "/#/control/PRESS-02")
+    page = open_page(workshop, "/#/control/PRESS-02", anew=False)
     act = page.get_by_role("form", name="Set state")
     expect(act.get_by_label("State")).not_to_have_value("")
     before = names(workshop).count("set_state")
@@ -89,7 +89,7 @@ def test_a_second_command_of_the_same_words_is_another_one(open_page: Open, work
 
 def test_a_field_that_is_no_number_is_not_sent(open_page: Open, workshop: Simulator) -> None:
     """The rule is beside it, and it has the focus."""
-    page = open_page(workshop, "/#/control/PRESS-02")
+    page = open_page(workshop, "/#/control/PRESS-02", anew=False)
     act = page.get_by_role("form", name="Set point")
     expect(act).to_contain_text("100 to 300")
     count = len(names(workshop))
@@ -133,7 +133,7 @@ def test_what_is_tried_although_it_is_not_possible_is_told_to_screen_readers(
     open_page: Open, workshop: Simulator
 ) -> None:
     """The button keeps the focus, and sends nothing."""
-    page = open_page(workshop, "/#/control")
+    page = open_page(workshop, "/#/control", anew=False)
     stop = stop_of(page)
     expect(stop).to_have_accessible_description("Choose a machine: its commands are possible then.")
     stop.focus()
@@ -150,7 +150,7 @@ def test_figures_that_come_leave_the_focus_where_it_is(
     path: str, name: str, open_page: Open, workshop: Simulator
 ) -> None:
     """Whoever works by keyboard could not follow a link otherwise."""
-    page = open_page(workshop, f"/#/{path}")
+    page = open_page(workshop, f"/#/{path}", anew=False)
     link = page.get_by_role("link", name=name)
     link.focus()
     for _ in range(3):  # seconds, in each of which the stream has the machine once

@@ -29,7 +29,7 @@ def control(open_page: Open, workshop: Simulator) -> Page:
     """The command centre with a machine chosen that runs and has no faults."""
     workshop.command(command="start", machine_id="PRESS-02")
     workshop.command(command="clear", machine_id="PRESS-02")
-    page = open_page(workshop, "/#/control/PRESS-02")
+    page = open_page(workshop, "/#/control/PRESS-02", anew=False)
     is_live(page)
     expect(page.locator(".chosen")).to_contain_text("no faults")
     return page
@@ -68,7 +68,7 @@ def test_what_does_not_apply_says_nothing_of_values(open_page: Open, faulty: Sim
 
 def test_a_machine_is_chosen_by_keyboard_among_suggestions(open_page: Open, workshop: Simulator) -> None:
     """By a part of its id; Escape closes the list, arrows and Enter choose."""
-    page = open_page(workshop, "/#/control")
+    page = open_page(workshop, "/#/control", anew=False)
     is_live(page)
     expect(page.locator(".chosen")).to_contain_text("Choose a machine")
     box = page.get_by_role("combobox", name="Machine")
@@ -90,7 +90,7 @@ def test_a_machine_is_chosen_by_keyboard_among_suggestions(open_page: Open, work
 
 def test_a_machine_is_chosen_with_the_mouse(open_page: Open, workshop: Simulator) -> None:
     """By a click on a suggestion."""
-    page = open_page(workshop, "/#/control")
+    page = open_page(workshop, "/#/control", anew=False)
     is_live(page)
     page.get_by_role("combobox", name="Machine").press_sequentially("conv")
     page.get_by_role("option", name=re.compile("CONVEYOR-02")).click()
@@ -247,7 +247,7 @@ def test_the_journal_has_what_others_did_and_what_was_refused(control: Page, wor
 
 def test_an_unknown_machine_is_said(open_page: Open, watch_of: Callable[[Page], Watch], workshop: Simulator) -> None:
     """With what may be meant; nothing can be sent to it."""
-    page = open_page(workshop, "/#/control/PRESS-2")
+    page = open_page(workshop, "/#/control/PRESS-2", anew=False)
     watch_of(page).allowed |= {404, 422}
     expect(page.locator(".chosen")).to_contain_text("did you mean")
 
@@ -256,7 +256,7 @@ def test_an_unknown_machine_is_said(open_page: Open, watch_of: Callable[[Page], 
 
 def test_devices_crash_disconnect_and_reconnect(open_page: Open, sandbox: Simulator) -> None:
     """Where each has a connection of its own."""
-    page = open_page(sandbox, "/#/control/press")
+    page = open_page(sandbox, "/#/control/press", anew=False)
     is_live(page)
     for title, seconds in (("Crash", "1"), ("Disconnect", ""), ("Reconnect", None)):
         act = form(page, title)
@@ -270,7 +270,7 @@ def test_devices_crash_disconnect_and_reconnect(open_page: Open, sandbox: Simula
 
 def test_a_types_own_commands_have_buttons(open_page: Open, sandbox: Simulator) -> None:
     """With the state that they lead to."""
-    page = open_page(sandbox, "/#/control/conveyor")
+    page = open_page(sandbox, "/#/control/conveyor", anew=False)
     is_live(page)
     expect(page.locator(".quick")).to_contain_text("Sets maintenance")
     quick(page, "maintenance").click()

@@ -8,11 +8,12 @@ from itertools import product
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from tests.support.browser.chromium import REBOUND
 from tests.support.browser.foreign import foreign_site
 from tests.support.browser.simulators import Simulator
+from tests.support.browser.watched import new_page
 
 STOP = json.dumps({"command": "stop", "machine_id": "CNC-03"})
 OWN_WORDS = json.dumps({"command": "start", "machine_id": "CNC-03"})
@@ -44,15 +45,26 @@ BY_EVENTS = """url => new Promise(done => {
 })"""
 
 
-@pytest.fixture
-def foreign(browser: Browser) -> Iterator[Page]:
-    """A page on another origin."""
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """A page of the browser, without a watch."""
+    page = new_page(browser)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def attacker() -> Iterator[str]:
+    """The address of somebody else's page."""
     with foreign_site("attacker.example") as url:
-        context = browser.new_context()
-        page = context.new_page()
-        page.goto(url)
-        yield page
-        context.close()
+        yield url
+
+
+@pytest.fixture
+def foreign(tab: Page, attacker: str) -> Page:
+    """A page on another origin."""
+    tab.goto(attacker)
+    return tab
 
 
 def executed(simulator: Simulator) -> list[object]:
@@ -100,7 +112,11 @@ def test_a_foreign_page_reads_no_events(foreign: Page, default_plant: Simulator)
 def test_a_foreign_page_can_frame_nothing(path: str, foreign: Page, default_plant: Simulator) -> None:
     """So nobody can be made to click in it unseen."""
     refused: list[str] = []
-    foreign.on("console", lambda message: refused.append(message.text))
+
+    def keep(message: ConsoleMessage) -> None:
+        refused.append(message.text)
+
+    foreign.on("console", keep)
     foreign.evaluate(
         """url => new Promise(done => {
           const frame = Object.assign(document.createElement("iframe"), {src: url});
@@ -111,20 +127,18 @@ def test_a_foreign_page_can_frame_nothing(path: str, foreign: Page, default_plan
     )
 
     foreign.frames[1].wait_for_url("chrome-error://**")
+    foreign.remove_listener("console", keep)
     assert any("frame-ancestors" in each for each in refused)
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
 def test_a_name_that_is_rebound_can_change_nothing(
-    method: str, path: str, body: str, browser: Browser, default_plant: Simulator
+    method: str, path: str, body: str, tab: Page, default_plant: Simulator
 ) -> None:
     """The page is then of the same origin as what it calls; Host gives it away."""
     rebound = default_plant.url.replace("localhost", REBOUND)
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{rebound}/livez")
-    said = page.evaluate(BY_FETCH, [rebound + path, method, "cors", "application/json", body])
-    context.close()
+    tab.goto(f"{rebound}/livez")
+    said = tab.evaluate(BY_FETCH, [rebound + path, method, "cors", "application/json", body])
 
     assert said.startswith("basic 403 ")
     assert "by the name localhost" in said

@@ -28,13 +28,13 @@ def exercise(page: Page, title: str) -> Locator:
 def client(simulator: Simulator, *arguments: str) -> None:
     """Do as an exercise says, at a shell."""
     command = [sys.executable, str(ROOT / "app.py"), *arguments, "--port", str(simulator.mqtt_port)]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=50)
 
 
 @pytest.fixture
 def guide(open_page: Open, sandbox: Simulator) -> Page:
     """The guide beside a sandbox."""
-    page = open_page(sandbox, "/#/guide")
+    page = open_page(sandbox, "/#/guide", anew=False)
     is_live(page)
     expect(page.get_by_text(re.compile(r"\d+ of 10 exercises done"))).to_be_visible()
     return page
@@ -78,7 +78,7 @@ def test_a_concept_lights_up_when_it_has_happened(guide: Page, sandbox: Simulato
 
 def test_commands_are_copied(open_page: Open, sandbox: Simulator) -> None:
     """With the port in use."""
-    page = open_page(sandbox, "/#/guide")
+    page = open_page(sandbox, "/#/guide", anew=False)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     is_live(page)
     page.locator("section.card").filter(has_text="Begin every terminal so").get_by_role("button", name="Copy").click()
@@ -95,7 +95,7 @@ def test_terms_are_explained(guide: Page) -> None:
 
 def test_another_plant_says_how_to_start_the_sandbox(open_page: Open, workshop: Simulator) -> None:
     """And what applies to its own topics."""
-    page = open_page(workshop, "/#/guide")
+    page = open_page(workshop, "/#/guide", anew=False)
     is_live(page)
 
     expect(page.get_by_text(re.compile("this is another plant"))).to_be_visible()

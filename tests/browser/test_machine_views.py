@@ -35,7 +35,7 @@ def card(page: Page, title: str) -> Locator:
 
 def test_machines_are_listed_a_page_at_a_time(open_page: Open, presses: Simulator) -> None:
     """Fifty of them, with how many there are."""
-    page = open_page(presses, "/#/machines")
+    page = open_page(presses, "/#/machines", anew=False)
     pages = page.get_by_role("navigation", name="Pages of machines")
     previous, following = (pages.get_by_role("button", name=name) for name in ("Previous", "Next"))
 
@@ -55,7 +55,7 @@ def test_machines_are_listed_a_page_at_a_time(open_page: Open, presses: Simulato
 
 def test_the_list_follows_the_plant(open_page: Open, presses: Simulator) -> None:
     """State, job, faults and alarms, in rows that stay where they are."""
-    page = open_page(presses, "/#/machines?text=press-02")
+    page = open_page(presses, "/#/machines?text=press-02", anew=False)
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="PRESS-02"))
     expect(row).to_contain_text(re.compile(r"running\s*\d+ \w+\s*(panel|frame) \d+ %\s*none"))
     row.get_by_role("link").focus()
@@ -72,7 +72,7 @@ def test_machines_are_found_by_type_state_fault_and_id(open_page: Open, presses:
     """Each filter offers what the plant has; the address keeps them all."""
     presses.command(command="inject", machine_id="PRESS-77", fault="jam")
     presses.command(command="set_state", machine_id="PRESS-77", state="maintenance")
-    page = open_page(presses, "/#/machines")
+    page = open_page(presses, "/#/machines", anew=False)
     expect(rows(page)).to_have_count(50)
     page.get_by_label("Type").select_option("scale")
     expect(rows(page)).to_have_text(["SCALE-1"])
@@ -95,7 +95,7 @@ def test_a_filter_that_the_plant_refuses_is_named(
     open_page: Open, presses: Simulator, watch_of: Callable[[Page], Watch]
 ) -> None:
     """As the API has it, such as a state that a reload has removed."""
-    page = open_page(presses, "/#/machines?state=runing")
+    page = open_page(presses, "/#/machines?state=runing", anew=False)
     watch_of(page).allowed.add(422)
 
     expect(page.get_by_text("✕ state: no such state; did you mean running?")).to_be_visible()
@@ -105,7 +105,7 @@ def test_a_filter_that_the_plant_refuses_is_named(
 
 def test_a_machine_is_shown_with_its_signals_and_their_limits(open_page: Open, presses: Simulator) -> None:
     """Each with value and unit, a chart that grows, its limits, alarms and set point."""
-    page = open_page(presses, "/#/machines/PRESS-03")
+    page = open_page(presses, "/#/machines/PRESS-03", anew=False)
 
     expect(page.get_by_role("heading", level=1)).to_have_text("PRESS-03")
     expect(card(page, "State")).to_contain_text(re.compile(r"Since this view was opened, at \d\d:\d\d:\d\d\."))
@@ -122,7 +122,7 @@ def test_a_machine_is_shown_with_its_signals_and_their_limits(open_page: Open, p
 
 def test_a_machine_is_shown_with_its_job(open_page: Open, presses: Simulator) -> None:
     """Kind, id, progress."""
-    page = open_page(presses, "/#/machines/PRESS-04")
+    page = open_page(presses, "/#/machines/PRESS-04", anew=False)
     job = machine(presses, "PRESS-04")["job"]
 
     expect(card(page, "Job")).to_contain_text(re.compile(r"\d+ % done"))
@@ -132,7 +132,7 @@ def test_a_machine_is_shown_with_its_job(open_page: Open, presses: Simulator) ->
 
 def test_faults_and_alarms_of_a_machine_come_and_go(open_page: Open, presses: Simulator) -> None:
     """With severity and cause, and what the alarm watches."""
-    page = open_page(presses, "/#/machines/PRESS-05")
+    page = open_page(presses, "/#/machines/PRESS-05", anew=False)
     troubles = card(page, "Faults and alarms")
     expect(troubles).to_contain_text("✓ No fault is active.")
     expect(troubles).to_contain_text("✓ No alarm is active.")
@@ -147,7 +147,7 @@ def test_faults_and_alarms_of_a_machine_come_and_go(open_page: Open, presses: Si
 
 def test_the_state_of_a_machine_is_drawn_over_time(open_page: Open, presses: Simulator) -> None:
     """Each state since the view was opened, with its share."""
-    page = open_page(presses, "/#/machines/PRESS-06")
+    page = open_page(presses, "/#/machines/PRESS-06", anew=False)
     state = card(page, "State")
     expect(state).to_contain_text(re.compile("100 % ?running"))
     presses.command(command="set_state", machine_id="PRESS-06", state="maintenance")
@@ -159,7 +159,7 @@ def test_the_state_of_a_machine_is_drawn_over_time(open_page: Open, presses: Sim
 
 def test_the_newest_message_of_each_topic_is_shown(open_page: Open, sandbox: Simulator) -> None:
     """In lines and in the order of the topics, with QoS and whether it is retained; the next one takes its place."""
-    page = open_page(sandbox, "/#/machines/press")
+    page = open_page(sandbox, "/#/machines/press", anew=False)
     sandbox.command(command="maintenance", machine_id="press")
     topics = card(page, "Newest message of each topic").get_by_role("article")
     measured = [f"factory/telemetry/press/{name}" for name in ("pressure", "temperature", "vibration")]
@@ -177,7 +177,7 @@ def test_the_newest_message_of_each_topic_is_shown(open_page: Open, sandbox: Sim
 
 def test_a_machine_that_there_is_not_leads_to_the_one_that_may_be_meant(open_page: Open, presses: Simulator) -> None:
     """In the words of the API."""
-    page = open_page(presses, "/#/machines/PRES-07")
+    page = open_page(presses, "/#/machines/PRES-07", anew=False)
 
     expect(page.get_by_text('no machine has the id "PRES-07"; did you mean "PRESS-07"?')).to_be_visible()
     page.get_by_role("link", name="Show PRESS-07").click()
@@ -187,7 +187,7 @@ def test_a_machine_that_there_is_not_leads_to_the_one_that_may_be_meant(open_pag
 
 def test_what_others_do_to_a_machine_is_listed_with_its_answer(open_page: Open, presses: Simulator) -> None:
     """And what they do to other machines is not."""
-    page = open_page(presses, "/#/machines/PRESS-08")
+    page = open_page(presses, "/#/machines/PRESS-08", anew=False)
     journal = card(page, "Journal of this machine")
     expect(journal).to_contain_text("No commands yet.")
     presses.command(command="stop", machine_id="PRESS-09")
@@ -203,7 +203,7 @@ def test_what_others_do_to_a_machine_is_listed_with_its_answer(open_page: Open, 
 
 def test_the_usual_commands_are_right_there(open_page: Open, presses: Simulator) -> None:
     """Stop, start and those of the type, each possible where it makes sense, with what it answered."""
-    page = open_page(presses, "/#/machines/PRESS-10")
+    page = open_page(presses, "/#/machines/PRESS-10", anew=False)
     commands = card(page, "Commands")
     stop, start = (commands.get_by_role("button", name=name) for name in ("Stop", "Start"))
     expect(start).to_have_attribute("aria-disabled", "true")
@@ -226,7 +226,7 @@ def test_a_machine_is_followed_only_while_its_view_is_there(
     open_page: Open, presses: Simulator, watch_of: Callable[[Page], Watch]
 ) -> None:
     """Then the stream is that of all other viewers."""
-    page = open_page(presses, "/#/machines/PRESS-11")
+    page = open_page(presses, "/#/machines/PRESS-11", anew=False)
     expect(card(page, "Job")).to_be_visible()
     with page.expect_request(re.compile(r"/api/v1/stream\??$")):
         page.get_by_role("link", name="All machines").click()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Open
+from tests.support.browser.screens import Screen, Screens
 from tests.support.browser.simulators import Simulator
 from tests.support.browser.views import is_live
-from tests.support.browser.watched import Watch
 
 NONE: Final = "\u2013"
 FORMATS: Final = [
@@ -43,12 +42,22 @@ FORMATS: Final = [
 ]
 
 
+@pytest.fixture(scope="module")
+def overview(screens: Screens, default_plant: Simulator) -> Iterator[Screen]:
+    """The overview, which stays as it is in all of this file."""
+    with screens.one(default_plant.url) as screen:
+        screen.page.goto(default_plant.url)
+        is_live(screen.page)
+        yield screen
+
+
 @pytest.fixture
-def page(open_page: Open, default_plant: Simulator) -> Page:
-    """The overview, whose modules can be called."""
-    opened = open_page(default_plant)
-    is_live(opened)
-    return opened
+def page(overview: Screen) -> Iterator[Page]:
+    """The overview, whose modules can be called; it must be free of errors to the end of the test."""
+    yield overview.page
+    wrong = [*overview.watch.wrong]
+    overview.watch.begin(overview.page.url)
+    assert wrong == []
 
 
 def test_values_have_units_and_unknown_ones_a_dash(page: Page) -> None:
@@ -176,11 +185,9 @@ def test_a_state_has_the_colour_of_its_role(page: Page) -> None:
     assert page.evaluate(classes) == [f"state-{name}" for name in names]
 
 
-def test_filters_that_are_refused_are_told_and_the_stream_goes_on(
-    page: Page, watch_of: Callable[[Page], Watch]
-) -> None:
+def test_filters_that_are_refused_are_told_and_the_stream_goes_on(page: Page, overview: Screen) -> None:
     """The reason is that of the API, and what is live stays live."""
-    watch_of(page).allowed.add(422)
+    overview.watch.allowed.add(422)
     asked = """() => import("/page/live.js").then(({Live}) => {
       const live = new Live();
       const refused = new Promise((resolve) => live.addEventListener("refused", ({detail}) => resolve(detail.status)));

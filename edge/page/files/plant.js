@@ -119,12 +119,15 @@ class Plant {
   async #check() {
     if (this.#isChecking || this.isGone || this.#base === null) return;
     const {text} = this.editor;
+    const base = this.#base;
     this.#isChecking = true;
     this.#tell();
-    this.#baseFound ??= await this.#checked(this.#base);
-    this.#found = text === this.#base ? this.#baseFound : await this.#checked(text);
+    const baseFound = this.#baseFound ?? (await this.#checked(base));
+    this.#found = text === base ? baseFound : await this.#checked(text);
     this.#isChecking = false;
     if (this.isGone) return;
+    if (this.#base !== base) return this.#soon(0); // another YAML is in force since then
+    this.#baseFound = baseFound;
     if (this.editor.text !== text) this.#soon(TYPING_MS);
     else if (this.#found.error?.status === 503) this.#soon(BUSY_MS);
     this.#tellFound();

@@ -23,6 +23,7 @@ SANDBOX: Final = (
 )
 """The flags of `make sandbox`, but for `--demo`."""
 _START_SECONDS: Final = 30.0
+_PATIENCE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +41,22 @@ class Simulator:
     def get(self, path: str) -> Any:
         """What a call answers."""
         return (
-            httpx.get(f"{self.url}{path}", headers={"accept": "application/json"}, timeout=10).raise_for_status().json()
+            httpx.get(f"{self.url}{path}", headers={"accept": "application/json"}, timeout=_PATIENCE_SECONDS)
+            .raise_for_status()
+            .json()
         )
 
     def get_text(self, path: str) -> str:
         """What a call answers, as text."""
-        return httpx.get(f"{self.url}{path}", timeout=10).raise_for_status().text
+        return httpx.get(f"{self.url}{path}", timeout=_PATIENCE_SECONDS).raise_for_status().text
 
     def put_plant(self, text: str) -> None:
         """Apply another YAML."""
-        httpx.put(f"{self.url}/api/v1/plant", content=text.encode(), timeout=20).raise_for_status()
+        httpx.put(f"{self.url}/api/v1/plant", content=text.encode(), timeout=_PATIENCE_SECONDS).raise_for_status()
 
     def command(self, **body: object) -> Any:
         """Have a command executed, as somebody on this machine."""
-        return httpx.post(f"{self.url}/api/v1/commands", json=body, timeout=10).raise_for_status().json()
+        return httpx.post(f"{self.url}/api/v1/commands", json=body, timeout=_PATIENCE_SECONDS).raise_for_status().json()
 
     def journal(self) -> list[dict[str, Any]]:
         """What was done, the newest first."""

@@ -17,6 +17,9 @@ WALL: Final = ViewportSize(width=1920, height=1080)
 PHONE: Final = ViewportSize(width=375, height=812)
 """A telephone."""
 
+PATIENCE_MS: Final = 30_000
+"""How long anything may take on a busy machine, in milliseconds: it says nothing of the page, which is sooner."""
+
 _SEEN_BY_PAGE: Final = """
 window.violations = [];
 addEventListener("securitypolicyviolation", event => {
@@ -28,22 +31,32 @@ addEventListener("securitypolicyviolation", event => {
 
 
 class Watch:
-    """What went wrong on a page so far.
+    """What went wrong on a page since the watch began.
 
-    allowed: status codes of answers that a test provokes, which a browser reports as an error.
+    sent: all that the page has asked for.  allowed: status codes of answers that a test provokes, which a browser
+    reports as an error; 0 for answers that are lost.
     """
 
     def __init__(self, page: Page, own: str) -> None:
-        self.wrong: list[str] = []
-        self.requested: list[str] = []
-        self.allowed: set[int] = set()
-        self._own = urlsplit(own).netloc
+        self.begin(own)
         page.on("console", self._console)
         page.on("pageerror", self._error)
         page.on("request", self._request)
         page.on("dialog", self._dialog)
         page.on("popup", lambda other: self.wrong.append(f"another page was opened: {other.url}"))
         page.add_init_script(_SEEN_BY_PAGE)
+
+    @property
+    def requested(self) -> list[str]:
+        """The addresses that the page has asked for."""
+        return [each.url for each in self.sent]
+
+    def begin(self, own: str) -> None:
+        """Begin anew. own: the address of the only simulator that may be called from now on."""
+        self.wrong: list[str] = []
+        self.sent: list[Request] = []
+        self.allowed: set[int] = set()
+        self._own = urlsplit(own).netloc
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type != "error":
@@ -57,12 +70,15 @@ class Watch:
         self.wrong.append(f"{error.name}: {error.message}\n{error.stack}")
 
     def _request(self, request: Request) -> None:
-        self.requested.append(request.url)
+        self.sent.append(request)
         parts = urlsplit(request.url)
         if parts.netloc != self._own and parts.scheme not in ("blob", "data"):
             self.wrong.append(f"asked another host: {request.url}")
 
     def _dialog(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":  # who has edits is asked, and leaves them
+            dialog.accept()
+            return
         self.wrong.append(f"a dialog was opened: {dialog.message}")
         dialog.dismiss()
 
@@ -75,25 +91,32 @@ def watched(
 
     own: the address of the simulator, the only one that may be called.  calm: the user wants little motion.
     """
-    context = browser.new_context(
-        viewport=viewport,
-        color_scheme="dark" if dark else "light",
-        reduced_motion="reduce" if calm else "no-preference",
-        locale="en-GB",
-        timezone_id="America/New_York",  # that of no plant: times are shown in the plant's zone
-        base_url=own,
-    )
-    context.set_default_timeout(10_000)
-    page = context.new_page()
+    page = new_page(browser)
+    adapt(page, viewport, dark=dark, calm=calm)
     try:
         yield page, Watch(page, own)
     finally:
-        context.close()
+        page.context.close()
 
 
-def soon(page: Page, condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+def new_page(browser: Browser) -> Page:
+    """A page in a profile of its own, which its caller closes."""
+    # The zone is that of no plant: times are shown in the plant's zone.
+    context = browser.new_context(locale="en-GB", timezone_id="America/New_York", viewport=WIDE)
+    context.set_default_timeout(PATIENCE_MS)
+    return context.new_page()
+
+
+def adapt(page: Page, viewport: ViewportSize, *, dark: bool, calm: bool) -> None:
+    """Give a page the screen of a user, and what that one likes. calm: little motion."""
+    if page.viewport_size != viewport:
+        page.set_viewport_size(viewport)
+    page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce" if calm else "no-preference")
+
+
+def soon(page: Page, condition: Callable[[], object], what: str, seconds: float = PATIENCE_MS / 1000) -> None:
     """Wait for a condition outside the page, such as one of its simulator; `what` names it in the AssertionError."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        page.wait_for_timeout(20)  # events of the browser arrive only while Playwright waits
+        page.wait_for_timeout(100)  # events of the browser arrive only while Playwright waits
