@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import pytest
 
-USUAL: Final = 25
+USUAL: Final = 10
 TIMES: Final = 10
 THOROUGH: Final = os.environ.get("EDGEMQTTSIM_THOROUGH") == "1"
 _T = TypeVar("_T")
