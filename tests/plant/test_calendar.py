@@ -26,6 +26,7 @@ from plant.machines.states import NEVER
 from plant.shift_times import WallClock
 from plant.time_zones import zone_info
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
+from tests.support.examples import examples
 from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ PAGE = (ROOT / "docs" / "calendar.md").read_text("utf-8")
 ORIGINAL = ROOT / "tests" / "data" / "original.yaml"
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-BRIEFLY = settings(max_examples=50, deadline=None)
+BRIEFLY = settings(max_examples=examples(10), deadline=None)
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu", "UTC")
 WEEKDAYS = "[mon, tue, wed, thu, fri]"
 WORKWEEK = f"""

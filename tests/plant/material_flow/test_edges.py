@@ -157,10 +157,10 @@ def test_machines_of_the_library_may_be_connected_otherwise() -> None:
     """Printed parts are painted and tested, and nothing is welded."""
     data = scenario_data()
     data["flow"] = {"processes": {"painting": "printer_3d", "testing": "painting"}, "repairs": {"rework": "same"}}
-    found = history(parse(data), 8 * 3600)
+    found = history(parse(data), 4 * 3600)
 
     assert [count.kind for count in found.plant.census()] == ["printer_3d", "painting", "testing"]
-    assert census(found.plant, "testing").shipped > 50
+    assert census(found.plant, "testing").shipped > 25
     assert "starved" not in {view.status for view in found.plant.machines() if view.kind == "welding"}
 
 
