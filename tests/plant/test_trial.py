@@ -33,7 +33,7 @@ SHIPPED = {
 RING = [*zip(SHIPPED, [*SHIPPED][1:] + [*SHIPPED][:1], strict=True)]
 OTHERS = cases(RING, 2)
 OF_THE_SAME_TYPES = ("message_structure", "spaceship-flow", "two-shifts", "original")
-PAIRS = cases([*dict.fromkeys((*itertools.permutations(OF_THE_SAME_TYPES, 2), *RING))], 4)
+PAIRS = cases([*dict.fromkeys((*itertools.permutations(OF_THE_SAME_TYPES, 2), *RING))], 3)
 HOUR = 3600.0
 
 

@@ -138,7 +138,7 @@ def test_machines_take_units_of_their_kind_first() -> None:
 
     def changes(size: object) -> float:
         one_check = {**with_lots(), CHECK: with_lots(size=size)[CHECK] | {"count": 1}}
-        found = seen(parse(line_data(one_check, per_hour=300)), 3)
+        found = seen(parse(line_data(one_check, per_hour=300)), 1.5)
         states = [stay.state for stay in found.stays["CHECK-01"]]
         return states.count("changeover") / census(found.plant, CHECK).made
 
