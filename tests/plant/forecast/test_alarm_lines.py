@@ -24,7 +24,7 @@ FAULTS: Final[dict[str, Any]] = {
     "jam": {"every_hours": 4, "duration_seconds": 600, "severity": [0.5, 1], "effects": {"heat": {"plus": 50}}},
     "leak": {"every_hours": 4, "duration_seconds": 600, "effects": {"heat": {"times": 0.5}}},
 }
-HOURS: Final = 24 if THOROUGH else 8
+HOURS: Final = 24 if THOROUGH else 5
 
 
 def plant(signal: dict[str, Any], alarm: dict[str, Any], **more: Any) -> PlantConfig:
