@@ -178,7 +178,7 @@ def of_sites() -> list[tuple[int, str, bytes]]:
     return sorted(_bytes(said(SITED, WINTER + 6 * HOUR, WINTER + 2 * HOUR)))
 
 
-@settings(max_examples=examples(3), deadline=None)
+@settings(max_examples=examples(10, 3), deadline=None)
 @given(st.lists(st.floats(1, 4 * HOUR), min_size=1, max_size=5), st.integers(1, 4), st.booleans())
 def test_steps_shards_and_reloads_of_the_same_change_no_byte(cuts: list[float], shards: int, reload: bool) -> None:
     """However time is cut, and however machines are spread, a plant of sites under load says the same."""

@@ -23,7 +23,7 @@ from tests.support.factory.breaking import Broken, breaking
 from tests.support.factory.plants import ROOT, job_id, rows
 
 quickly = settings(
-    max_examples=examples(5), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(20, 5), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 
 FILES = ("message_structure.yaml", *(f"scenarios/{path.name}" for path in sorted((ROOT / "scenarios").glob("*.yaml"))))

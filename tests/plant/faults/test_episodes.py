@@ -234,7 +234,7 @@ def hour() -> tuple[list[Message], list[TruthEvent]]:
     return told(plant(), [3600.0])
 
 
-@settings(max_examples=examples(5))
+@settings(max_examples=examples(15, 5))
 @given(cuts=st.lists(st.floats(0, 900), max_size=12))
 def test_how_time_is_cut_changes_nothing(cuts: list[float]) -> None:
     """Neither messages nor labels: rows one at a time and in blocks agree, faults or not."""

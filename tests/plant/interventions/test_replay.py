@@ -61,7 +61,7 @@ def test_what_was_executed_gives_the_same_run_again(name: str, seed: int, cuts: 
 
 
 @given(chance=st.randoms(use_true_random=False), seed=st.integers(0, 10**9), cuts=CUTS)
-@settings(usually, max_examples=examples(5))
+@settings(usually, max_examples=examples(15, 5))
 def test_a_run_of_any_plant_can_be_had_again(chance: Random, seed: int, cuts: list[float]) -> None:
     """Whatever it has, and whatever it becomes by a reload."""
     data, then = entries.plant(chance), entries.plant(chance)

@@ -158,7 +158,7 @@ def test_chances_keep_the_rates_and_the_rules_or_there_are_none(
             assert found.rows[name] == pytest.approx({to: each / total for to, each in given_row.items() if each})
 
 
-@settings(max_examples=examples(4), deadline=None, phases=[Phase.explicit, Phase.generate])  # a second each
+@settings(max_examples=examples(15, 4), deadline=None, phases=[Phase.explicit, Phase.generate])  # a second each
 @given(
     st.lists(st.floats(0.05, 1), min_size=4, max_size=4),
     st.lists(st.sampled_from([20, 60, 150]), min_size=4, max_size=4),

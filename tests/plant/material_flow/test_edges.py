@@ -34,7 +34,7 @@ from tests.support.factory.own_lines import (
 )
 
 quickly = settings(
-    max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(25, 6), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 NO_ORDERS: dict[str, Any] = orders(0, dispatches=0)
 

@@ -39,7 +39,7 @@ from tests.support.factory.flows import (
 from tests.support.factory.plants import COUNTED, Row, by_machine, consecutive, default, job_id, result, rows
 
 quickly = settings(
-    max_examples=examples(8), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(60, 6), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 NONE = FinishedJob("", "", "", 0, 0, 0, 0, "")
 

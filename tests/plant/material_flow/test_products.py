@@ -28,7 +28,7 @@ from tests.support.factory.flows import census, flow_of, moments
 from tests.support.factory.own_lines import CHECK, PRESS, SAW
 
 quickly = settings(
-    max_examples=examples(8), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(25, 6), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

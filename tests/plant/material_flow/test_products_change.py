@@ -37,7 +37,7 @@ from tests.support.factory.flows import flow_of, moments
 from tests.support.factory.own_lines import CHECK, PRESS, SAW, machine_type, orders, plant_data
 
 quickly = settings(
-    max_examples=examples(6), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(25, 5), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 SAND = "sand"
 PUSHED = parse(line_data(products=None))

@@ -70,7 +70,7 @@ def ten_minutes() -> list[Message]:
     return FactoryMessageGenerator.of(LINE, 1).advance(START + 600)
 
 
-@settings(max_examples=examples(4))
+@settings(max_examples=examples(15, 4))
 @given(st.lists(st.tuples(st.integers(1, 600_000), st.sampled_from(["CNC-01", "WELD-02", "TEST-06"])), max_size=20))
 def test_looking_changes_no_message(looks: list[tuple[int, str]]) -> None:
     """Also where machines depend on each other, and whenever it is."""

@@ -60,7 +60,7 @@ def test_showing_machines_changes_no_message(name: str, seed: int, cuts: list[fl
 
 
 @given(chance=st.randoms(use_true_random=False), seed=st.integers(0, 10**9), cuts=CUTS)
-@settings(usually, max_examples=examples(5))
+@settings(usually, max_examples=examples(15, 5))
 def test_showing_machines_of_any_plant_changes_no_message(chance: Random, seed: int, cuts: list[float]) -> None:
     """Whatever it has."""
     data = entries.plant(chance)
