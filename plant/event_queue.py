@@ -99,8 +99,10 @@ class EventQueue:
             fleet.skip_to(until_ms)
 
     def _next_event_ms(self) -> int:
-        machine_ms = self._events[0][0] if self._events else NEVER
-        return min((machine_ms, *(participant.next_ms for participant in self._participants)))
+        event_ms = self._events[0][0] if self._events else NEVER
+        for participant in self._participants:
+            event_ms = min(event_ms, participant.next_ms)
+        return event_ms
 
     def _on_rescheduled(self, machine: Machine) -> None:
         """Report a job that has ended outside the machine's own events, by a state that was set; queue its next one.

@@ -154,8 +154,6 @@ class MachineTypeRuntime:
         """Prepare what states are drawn from."""
         machine_type = self.machine_type
         self.reasons = Reasons(machine_type.reasons)
-        # A state that is reported at its beginning lasts at least until the next millisecond.
-        self.shortest_stay_ms = 1 if any(each.on_change for each in machine_type.messages) else 0
         self.states = {name: self._state(name, state) for name, state in machine_type.states.items()}
         # YAML mappings have no order: sorted, so that another order in the file changes no draw.
         shares = [(self.states[name], state.weight) for name, state in sorted(machine_type.states.items())]
@@ -168,6 +166,10 @@ class MachineTypeRuntime:
         weights = machine_type.next_weights
         self.next_states = WeightedChoice((self.states[each.name], weights.get(each.name, 0.0)) for each, _ in shares)
         self.next_after = {name: self._choice(name, row) for name, row in machine_type.next_after.items()}
+        # A state that is reported at its beginning lasts at least until the next millisecond; so does any where it
+        # matters which follows which: the truth knows no stay of nothing, and would have others follow each other.
+        is_seen = bool(self.next_after) or any(each.on_change for each in machine_type.messages)
+        self.shortest_stay_ms = 1 if is_seen else 0
         # Normalized and rounded: 70/20/10 and .7/.2/.1 are the same mix.
         self.state_mix = {
             name: (round(share, 12), self.states[name].stays) for name, share in machine_type.shares.items() if share

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from math import ceil
 from operator import attrgetter
@@ -24,8 +25,10 @@ from plant.definition.document.weekly_windows import DAYS
 from plant.definition.plant_config import Global, PlantConfig, PlantConfigError, load, parse
 from plant.machines.states import NEVER
 from plant.shift_times import WallClock
+from plant.telemetry import Message
 from plant.time_zones import zone_info
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
+from tests.support.examples import examples
 from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +36,7 @@ PAGE = (ROOT / "docs" / "calendar.md").read_text("utf-8")
 ORIGINAL = ROOT / "tests" / "data" / "original.yaml"
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-BRIEFLY = settings(max_examples=50, deadline=None)
+BRIEFLY = settings(max_examples=examples(10), deadline=None)
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu", "UTC")
 WEEKDAYS = "[mon, tue, wed, thu, fri]"
 WORKWEEK = f"""
@@ -566,8 +569,14 @@ def test_a_calendar_without_stops_changes_no_byte() -> None:
     assert rows == same
 
 
+@cache
+def monday() -> list[Message]:
+    """The messages of a Monday, in one piece."""
+    return plant(small(WORKWEEK)).advance(MONDAY + DAY)
+
+
 @given(st.lists(st.integers(1, DAY_MS - 1), min_size=1, max_size=8))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 def test_steps_of_time_change_no_byte(cuts: list[int]) -> None:
     """In one piece or in any pieces, also at the very moments at which work begins and ends."""
     config, begin_ms = small(WORKWEEK), utc("2026-01-05")
@@ -576,10 +585,10 @@ def test_steps_of_time_change_no_byte(cuts: list[int]) -> None:
         for begin, _, _ in spans(calendar(WORKWEEK), begin_ms, begin_ms + DAY_MS)
         for late in (0, -1)
     ]
-    whole, pieces = plant(config), plant(config)
+    pieces = plant(config)
 
     ends = [(begin_ms + cut) / 1000 for cut in sorted({*cuts, *edges, DAY_MS})]
-    assert [row for end in ends for row in pieces.advance(end)] == whole.advance(MONDAY + DAY)
+    assert [row for end in ends for row in pieces.advance(end)] == monday()
 
 
 def test_the_shards_of_a_plant_with_a_calendar_make_the_whole() -> None:
@@ -588,7 +597,7 @@ def test_the_shards_of_a_plant_with_a_calendar_make_the_whole() -> None:
     shards = [row for k in (1, 2, 3) for row in plant(config, shard=(k, 3)).advance(MONDAY + DAY)]
 
     key = attrgetter("time_ms", "kind", "source", "payload")
-    whole = sorted(plant(config).advance(MONDAY + DAY), key=key)
+    whole = sorted(monday(), key=key)
     assert [row.payload for row in sorted(shards, key=key)] == [row.payload for row in whole]
 
 

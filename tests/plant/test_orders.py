@@ -37,8 +37,8 @@ def split(messages: list[Message]) -> tuple[list[Row], list[Row]]:
 
 @pytest.mark.parametrize("per_hour", [2.0, 3_600.0, 36_000.0])
 def test_orders_come_at_their_hourly_rate(per_hour: float) -> None:
-    """Some 20,000 of them, within four standard errors: the root of a Poisson count."""
-    expected = 20_000
+    """Some 5,000 of them, within four standard errors: the root of a Poisson count."""
+    expected = 5_000
     told = said(business(per_hour, 0.0), 3600 * expected / per_hour)
 
     assert len(told) == pytest.approx(expected, abs=4 * math.sqrt(expected))
@@ -46,7 +46,7 @@ def test_orders_come_at_their_hourly_rate(per_hour: float) -> None:
 
 def test_gaps_are_exponential() -> None:
     """Memoryless: the shares of gaps above one, two and three means are e^-1, e^-2 and e^-3."""
-    found = gaps(said(business(360.0, 0.0), 50 * 3600))
+    found = gaps(said(business(360.0, 0.0), 20 * 3600))
     for means in (1, 2, 3):
         share = math.exp(-means)
         error = math.sqrt(share * (1 - share) / len(found))
@@ -55,18 +55,18 @@ def test_gaps_are_exponential() -> None:
 
 def test_arrivals_do_not_depend_on_each_other() -> None:
     """A gap does not depend on the one before: no correlation beyond four standard errors."""
-    found = [gap / 10_000 - 1 for gap in gaps(said(business(360.0, 0.0), 50 * 3600))]
+    found = [gap / 10_000 - 1 for gap in gaps(said(business(360.0, 0.0), 20 * 3600))]
     products = [a * b for a, b in pairwise(found)]
 
     assert abs(sum(products) / len(products)) < 4 / math.sqrt(len(products))
 
 
 def test_the_first_order_is_as_far_off_as_any_other() -> None:
-    """The mean over 400 seeds of the wait for it is the mean gap, within four standard errors."""
-    plants = (FactoryMessageGenerator.of(business(360.0), seed) for seed in range(400))
+    """The mean over 150 seeds of the wait for it is the mean gap, within four standard errors."""
+    plants = (FactoryMessageGenerator.of(business(360.0), seed) for seed in range(150))
     waits = [plant.next_due() - START for plant in plants]
 
-    assert sum(waits) / 400 == pytest.approx(1 / (1 / 10 + 1.5 / 3600), abs=4 * 10 / math.sqrt(400))
+    assert sum(waits) / 150 == pytest.approx(1 / (1 / 10 + 1.5 / 3600), abs=4 * 10 / math.sqrt(150))
 
 
 def test_dispatches_take_the_orders_in_turn() -> None:

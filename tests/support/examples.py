@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import pytest
 
-USUAL: Final = 25
+USUAL: Final = 10
 TIMES: Final = 10
 THOROUGH: Final = os.environ.get("EDGEMQTTSIM_THOROUGH") == "1"
 _T = TypeVar("_T")
@@ -16,9 +16,12 @@ _T = TypeVar("_T")
 thorough: Final = pytest.mark.skipif(not THOROUGH, reason="takes long, and others show most of it: make test-thorough")
 
 
-def examples(most: int) -> int:
-    """Return how many examples to try. most: that show what a law can miss; without haste ten times as many."""
-    return most * TIMES if THOROUGH else min(most, USUAL)
+def examples(most: int, usual: int = USUAL) -> int:
+    """Return how many examples to try. most: that show what a law can miss; without haste ten times as many.
+
+    usual: at each run of the tests, where an example is dear.
+    """
+    return most * TIMES if THOROUGH else min(most, usual)
 
 
 def cases(every: Sequence[_T], usual: int) -> list[_T]:

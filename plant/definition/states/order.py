@@ -158,12 +158,18 @@ class _Refusal:
     @property
     def violation(self) -> Violation:
         after, followers, entered, wanted = self.conflict
+        if not followers:
+            return Violation(self._place(after), self._leads_nowhere(after))
         rates = rates_of(self.states)
         others = [name for name in rates if name not in followers]
         if len(others) >= len(followers):
             return Violation(self._place(after), self._too_often(followers, after, entered, wanted))
         total, before = fsum(rates.values()), [name for name in rates if name not in after]
         return Violation(self._place(before), self._too_seldom(others, before, total - entered, total - wanted))
+
+    def _leads_nowhere(self, names: Sequence[str]) -> str:
+        rule = "each state is forbidden there, or entered as often as it may be by other rows"
+        return f"nothing can follow {_listed(names)}: {rule}"
 
     def _too_often(self, names: Sequence[str], after: Sequence[str], entered: float, wanted: float) -> str:
         how_often = f"{self._hourly(entered)} times an hour after {_listed(after)}"

@@ -22,13 +22,14 @@ from hypothesis import strategies as st
 
 from plant.definition.plant_config import ConfigError, PlantConfigError, load, parse
 from plant.forecast.rate_forecast import forecast
+from tests.support.examples import cases, examples
 from tests.support.exports import yamlread
 
 ROOT = Path(__file__).parents[3]
 ORIGINAL = (ROOT / "tests" / "data" / "original.yaml").read_text(encoding="utf-8")
 MAX_SECONDS = 2.0
 MAX_MIB = 256
-BRIEFLY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BRIEFLY = settings(max_examples=12 * examples(4), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Judge = Callable[[str | bytes], list[ConfigError]]
 
@@ -361,7 +362,9 @@ finally:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
-@pytest.mark.parametrize("case", ["alias bomb", "1 MB value", "deep mappings", "5000 digits", "many unknown keys"])
+@pytest.mark.parametrize(
+    "case", cases(["alias bomb", "1 MB value", "deep mappings", "5000 digits", "many unknown keys"], 2)
+)
 def test_check_refuses_in_little_memory(tmp_path: Path, case: str) -> None:
     """The command ends with exit code 2, every line is a mistake with its path, and no traceback is shown."""
     file = tmp_path / "plant.yaml"

@@ -44,7 +44,7 @@ PLANTS = {
     "memories": furnaces(stamp=COMPRESSOR),
     "alone": furnaces(leaking(4000)),
     "coupled": furnaces(leaking(4000), **COUPLED),
-    "many": furnaces({"count": 40, **leaking(4000)}, {"count": 30}),
+    "many": furnaces({"count": 15, **leaking(4000)}, {"count": 12}),
     "each job": furnaces(stamp={"report_seconds": 60}),
 }
 each_plant = pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
@@ -90,19 +90,19 @@ def test_lines_end_at_the_quarters_of_the_clock_and_the_last_covers_the_rest() -
 @each_plant
 def test_reading_meters_changes_no_message(plant: PlantConfig) -> None:
     """Not its bytes, not its time, and not its number."""
-    unread = FactoryMessageGenerator.of(plant, 1).advance(START + 5 * HOUR)
+    unread = FactoryMessageGenerator.of(plant, 1).advance(START + 2 * HOUR)
 
-    assert course(plant).advance(5 * HOUR).close().messages == unread
+    assert course(plant).advance(2 * HOUR).close().messages == unread
 
 
 @each_plant
 def test_lines_do_not_depend_on_how_time_is_cut(plant: PlantConfig) -> None:
     """At once, in steps that end at a quarter or not, and without any message."""
-    at_once = course(plant).advance(4 * HOUR).close()
-    in_steps = course(plant).advance(*(each * 77.7 for each in range(1, 186)), 4 * HOUR).close()
+    at_once = course(plant).advance(2 * HOUR).close()
+    in_steps = course(plant).advance(*(each * 77.7 for each in range(1, 93)), 2 * HOUR).close()
     silent = course(plant)
-    silent.generator.advance_silently(START + 2 * HOUR + 0.5)
-    silent.generator.advance_silently(START + 4 * HOUR)
+    silent.generator.advance_silently(START + HOUR + 0.5)
+    silent.generator.advance_silently(START + 2 * HOUR)
 
     assert in_steps.by_machine == at_once.by_machine == silent.close().by_machine
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 
 import pytest
 
@@ -17,6 +18,12 @@ DAY = 24 * HOUR
 def figures(run: Course) -> dict[str | None, EnergyTotals]:
     """The figures of each machine, and of the site under None."""
     return {each.machine_id: each for each in run.generator.energy_totals()}
+
+
+@cache
+def day_with_a_leak() -> Course:
+    """A day in which both furnaces leak for two hours."""
+    return course(furnaces(leaking(40_000))).advance(DAY).close()
 
 
 def test_the_baseline_finds_what_the_energy_depends_on() -> None:
@@ -45,7 +52,7 @@ def test_the_baseline_finds_the_energy_of_a_unit() -> None:
 
 def test_the_ratio_shows_what_a_fault_wastes() -> None:
     """Two hours of 15 kW more; the quarters with a fault are not fitted."""
-    run = course(furnaces(leaking(40_000))).advance(DAY).close()
+    run = day_with_a_leak()
     baseline = figures(run)["FURNACE-02"].baseline
 
     assert baseline
@@ -70,7 +77,7 @@ def test_base_load_and_peak_are_the_least_and_greatest_power_of_a_quarter() -> N
 
 def test_a_site_is_the_sum_of_its_machines_at_the_same_time() -> None:
     """Its peak is that of the sum, which is less than the sum of the peaks."""
-    run = course(furnaces(leaking(40_000))).advance(DAY).close()
+    run = day_with_a_leak()
     site, machines = figures(run)[None], [each for name, each in figures(run).items() if name]
     quarters = [
         sum(each.kwh for each in run.spans if each.from_ms == begin) for begin in {each.from_ms for each in run.spans}

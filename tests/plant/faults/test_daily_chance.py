@@ -32,6 +32,7 @@ def plant(chance: float, **changes: Any) -> PlantConfig:
     """Machines that seldom produce, with two faults, neither of which has a time."""
     entry: dict[str, Any] = {
         **QUIET,
+        "report_seconds": 43_200,
         "count": COUNT,
         "states": STATES,
         "signals": {"heat": {"base": 1.0, "limits": [0.0, 9.0]}},
@@ -43,7 +44,7 @@ def plant(chance: float, **changes: Any) -> PlantConfig:
 
 def test_each_machine_has_a_fault_in_a_day_with_this_chance() -> None:
     """A day without any is as likely as declared, whatever the state; all faults are equally likely."""
-    seen = run(plant(0.3), 24 * DAYS)
+    seen = run(plant(0.3), 24 * DAYS, step_seconds=86_400)
     begun = {(each.machine_id, each.from_ms // (24 * HOUR_MS)) for each in seen.episodes}
     share, names = len(begun) / (DAYS * COUNT), Counter(each.fault for each in seen.episodes)
 
@@ -54,7 +55,7 @@ def test_each_machine_has_a_fault_in_a_day_with_this_chance() -> None:
 
 def test_faults_come_after_an_exponential_time() -> None:
     """Counted from the end of one episode, at any time of the machine; a chance of 1 is 0.999."""
-    seen = run(plant(1.0), 24 * 10)
+    seen = run(plant(1.0), 24 * 10, step_seconds=86_400)
     gaps = []
     for machine_id, fault in {(each.machine_id, each.fault) for each in seen.episodes}:
         own = [each for each in seen.episodes if (each.machine_id, each.fault) == (machine_id, fault)]
@@ -67,7 +68,7 @@ def test_faults_come_after_an_exponential_time() -> None:
 
 def test_without_a_chance_no_such_fault_comes() -> None:
     """As in every plant so far."""
-    assert run(plant(0.0), 24 * DAYS).episodes == []
+    assert run(plant(0.0), 24 * 10, step_seconds=86_400).episodes == []
 
 
 def test_faults_with_a_time_of_their_own_are_left_alone() -> None:

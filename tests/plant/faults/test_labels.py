@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -54,6 +55,12 @@ def said(config: PlantConfig, *steps: float, shard: tuple[int, int] = (1, 1)) ->
     return [message for step in steps for message in plant.advance(plant.now + step)]
 
 
+@cache
+def two_hours(labels: bool) -> list[Message]:
+    """The messages of such a plant in two hours."""
+    return said(plant_of(labels=labels), 7200)
+
+
 def labels_in(messages: list[Message]) -> list[dict[str, Any]]:
     """The labels among messages."""
     return [orjson.loads(each.payload) for each in messages if each.kind == "fault_labels"]
@@ -62,7 +69,7 @@ def labels_in(messages: list[Message]) -> list[dict[str, Any]]:
 def shapes(config: PlantConfig) -> tuple[set[tuple[str, str, tuple[str, ...]]], set[str], Any, Any]:
     """Return all that is to be seen of messages but their values: kinds, keys, topics, QoS and retain."""
     plant = FactoryMessageGenerator.of(config, 1)
-    messages = plant.advance(plant.now + 7200)
+    messages = plant.advance(plant.now + 3600)
     keys = {(each.kind, each.source, tuple(orjson.loads(each.payload))) for each in messages}
     topics = {f"{each.kind} {plant.topic_template(each.kind)} {each.trigger} {each.station}" for each in messages}
     return keys, topics, plant.qos_by_kind, sorted(plant.retained_kinds)
@@ -72,7 +79,7 @@ def test_nobody_sends_labels_unless_asked_to() -> None:
     """A plant with faults has no message about them, also where the entry is there and not enabled."""
     data = {"message_types": {"press": {**PRESS, **FAULTS}, "fault_labels": {}}}
 
-    assert labels_in(said(plant_of(labels=False), 7200)) == labels_in(said(parse(data), 7200)) == []
+    assert labels_in(two_hours(labels=False)) == labels_in(said(parse(data), 7200)) == []
 
 
 def test_hidden_means_hidden() -> None:
@@ -108,9 +115,9 @@ def test_each_episode_has_a_label_at_its_begin_and_one_at_its_end() -> None:
 
 def test_labels_do_not_change_other_messages() -> None:
     """All other messages are byte for byte as without."""
-    others = [message for message in said(plant_of(labels=True), 7200) if message.kind != "fault_labels"]
+    others = [message for message in two_hours(labels=True) if message.kind != "fault_labels"]
 
-    assert others == said(plant_of(labels=False), 7200)
+    assert others == two_hours(labels=False)
 
 
 def test_a_cut_changes_no_label() -> None:
@@ -130,7 +137,7 @@ def test_shards_send_the_labels_of_the_whole() -> None:
     config = plant_of(labels=True)
     parts = [message for part in (1, 2) for message in said(config, 7200, shard=(part, 2))]
 
-    assert Counter(parts) == Counter(said(config, 7200))
+    assert Counter(parts) == Counter(two_hours(labels=True))
 
 
 def test_labels_are_due_when_they_come() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import pytest
@@ -16,12 +17,21 @@ VIBRATION: Final = {"base": 2, "limits": [0, 100_000], "decimals": 6}
 """A signal that is 2 + 2000 times the wear, in any state."""
 
 
-def worn(life_hours: float = 1, count: int = 6, spreads: bool = False, **wear: Any) -> PlantConfig:
+def worn(
+    life_hours: float = 1, count: int = 6, spreads: bool = False, report_seconds: float = 60, **wear: Any
+) -> PlantConfig:
     """Presses whose tool wears, and shows in `vibration` alone; with a fault that spreads if asked for."""
     tool = {"life_hours": life_hours, "resets": "maintenance", "effects": {"vibration": {"plus": 2000}}, **wear}
     jam = {"duration_seconds": 60, "leads_to": {"fault": "jam", "spreads_to": "neighbours"}}
     more = {"neighbours": {"PRESS-01": ["PRESS-02"]}, "faults": {"jam": jam}} if spreads else {}
-    return press(count=count, signals={"vibration": VIBRATION}, wear={"tool": tool}, **more)
+    rhythm = {"report_seconds": report_seconds, "job": {"cycle_seconds": 60}}
+    return press(count=count, signals={"vibration": VIBRATION}, wear={"tool": tool}, **rhythm, **more)
+
+
+@cache
+def day() -> Seen:
+    """A day of such presses."""
+    return run(worn(), 24)
 
 
 def of_tools(seen: Seen) -> list[FaultEpisode]:
@@ -39,7 +49,7 @@ def producing_ms(seen: Seen, machine_id: str, from_ms: int, to_ms: int) -> int:
 def test_a_message_is_labelled_from_that_wear_on(label_from: float | None) -> None:
     """Each message and no other: the wear is in its value. Nothing else is declared, so wear passes 1."""
     declared: dict[str, Any] = {} if label_from is None else {"label_from": label_from}
-    seen = run(worn(**declared), 12)
+    seen = run(worn(report_seconds=10, **declared), 6)
     spans = [(each.machine_id, each.from_ms, each.to_ms) for each in of_tools(seen)]
     limit = 2 + 2000 * (0.8 if label_from is None else label_from)
     rows = [(time_ms, row) for time_ms, row in seen.rows()]
@@ -56,7 +66,7 @@ def test_a_message_is_labelled_from_that_wear_on(label_from: float | None) -> No
 
 def test_a_label_begins_after_that_share_of_the_life_and_ends_with_the_reset() -> None:
     """Of producing since the last reset, to the millisecond; its end is that of a stay in the state that resets."""
-    seen = run(worn(), 24)
+    seen = day()
     resets = {(each.machine_id, each.to_ms) for each in seen.stays if each.state == "maintenance"}
     after_reset = 0
     for each in of_tools(seen):
@@ -201,7 +211,7 @@ def test_labels_of_wear_are_counted_as_those_of_faults() -> None:
     plant.advance(plant.now)
     going_on = [each for group in plant.active_faults() for each in group.episodes]
     snapshot = plant.snapshot()
-    whole = of_tools(run(worn(), 24))
+    whole = of_tools(day())
 
     assert snapshot.active_faults == {("press", "tool"): len(going_on)}
     assert snapshot.ended_faults == {("press", "tool"): len(whole) - len(going_on)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -16,14 +17,21 @@ from tests.support.factory.plants import ROOT, config
 
 MANY = config({"cnc_machine": 230, "printer_3d": 120, "testing": 210})
 SHIFTS, FLOW = (load(ROOT / "scenarios" / f"{name}.yaml") for name in ("two-shifts", "spaceship-flow"))
+PLANTS = {"many": MANY, "two shifts": SHIFTS, "a flow": FLOW}
 AT = START + 3599.2
 
 
 def lived(config: PlantConfig, now: float = AT) -> FactoryMessageGenerator:
     """A plant at a moment shortly before the end of an hour."""
-    plant = FactoryMessageGenerator.of(config, 1)
+    plant = FactoryMessageGenerator.of(config, 1, start=AT - 900)
     plant.advance_silently(now)
     return plant
+
+
+@cache
+def still(name: str) -> FactoryMessageGenerator:
+    """One that is only looked at."""
+    return lived(PLANTS[name])
 
 
 def ids(plant: FactoryMessageGenerator, which: MachineFilter) -> list[str]:
@@ -32,10 +40,10 @@ def ids(plant: FactoryMessageGenerator, which: MachineFilter) -> list[str]:
 
 
 @pytest.mark.parametrize("span", SPANS)
-@pytest.mark.parametrize("of", [MANY, SHIFTS, FLOW], ids=["many", "two shifts", "a flow"])
-def test_machines_are_shown_as_of_one_moment_while_they_go_on(of: PlantConfig, span: Span) -> None:
+@pytest.mark.parametrize("name", PLANTS)
+def test_machines_are_shown_as_of_one_moment_while_they_go_on(name: str, span: Span) -> None:
     """While a snapshot is read, the plant emits messages, passes the hour and is read by others; its figures stay."""
-    plant, expected = lived(of), lived(of).oee(span)
+    plant, expected = lived(PLANTS[name]), still(name).oee(span)
     shown = []
     for turn, some in enumerate(plant.oee_snapshot(span).figures(), 1):
         shown += [each.oee for each in some]
@@ -70,7 +78,7 @@ def test_a_reload_invalidates_a_snapshot() -> None:
 
 def test_counting_bit_by_bit_comes_to_the_same() -> None:
     """States and sums by type are those of the whole."""
-    for plant in map(lived, (MANY, SHIFTS, FLOW)):
+    for plant in map(still, PLANTS):
         parts = list(plant.count_in_groups())
 
         assert sum((part.states for part in parts), Counter[tuple[str, str]]()) == plant.snapshot().states
@@ -79,20 +87,20 @@ def test_counting_bit_by_bit_comes_to_the_same() -> None:
 
 def test_pages_follow_each_other_to_the_end() -> None:
     """Each begins after the last machine of the one before, across types, and only the last has no more."""
-    plant, after = lived(MANY), None
+    plant, after = still("many"), None
     pages: list[list[MachineOee]] = []
     while after is not None or not pages:
-        still = plant.oee_snapshot("run", MachineFilter(after=after, limit=150))
-        pages.append([each.oee for some in still.figures() for each in some])
-        after = pages[-1][-1].machine_id if still.more else None
+        page = plant.oee_snapshot("run", MachineFilter(after=after, limit=150))
+        pages.append([each.oee for some in page.figures() for each in some])
+        after = pages[-1][-1].machine_id if page.more else None
 
-    assert [machine for page in pages for machine in page] == plant.oee()
-    assert {len(page) for page in pages[:-1]} == {150}
+    assert [machine for each in pages for machine in each] == plant.oee()
+    assert {len(each) for each in pages[:-1]} == {150}
 
 
 def test_a_page_may_be_of_one_type_and_begin_anywhere() -> None:
     """Behind a machine of another type, and behind one that is no more."""
-    plant = lived(MANY)
+    plant = still("many")
 
     assert ids(plant, MachineFilter("testing", "CNC-07", 2)) == ["TEST-01", "TEST-02"]
     assert ids(plant, MachineFilter("cnc_machine", "3DP-02")) == []
@@ -107,4 +115,4 @@ def test_a_page_may_be_of_one_type_and_begin_anywhere() -> None:
 def test_an_unknown_machine_is_an_error(which: MachineFilter) -> None:
     """The error names which of the two, and lists the types."""
     with pytest.raises(NoSuchMachine, match="cnc_machine, printer_3d" if which.kind else "after: no machine"):
-        lived(MANY).oee_snapshot("run", which)
+        still("many").oee_snapshot("run", which)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.forecast.throughput import bottleneck
-from tests.plant.material_flow.order_lines import KIT, LIDS, TYPES, line_data, seen
+from tests.plant.material_flow.order_lines import KIT, LIDS, TYPES, line_data
 from tests.support.factory.own_lines import CHECK, PRESS, SAW
 
 LINE: dict[str, Any] = {
@@ -25,9 +26,10 @@ def can_ship(config: PlantConfig) -> tuple[str, float]:
     return bottleneck(config, config.flow)
 
 
-def shipped_per_hour(config: PlantConfig, hours: float = 4) -> float:
+def shipped_per_hour(config: PlantConfig, hours: float = 3) -> float:
     """The units that a line ships in truth which always has orders, more than it can make."""
-    found = seen(config, hours).plant
+    found = FactoryMessageGenerator.of(config, 1)
+    found.advance_silently(START + hours * 3600)
     assert found.snapshot().open_orders
     return found.census()[-1].shipped / hours
 

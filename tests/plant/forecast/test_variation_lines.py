@@ -20,6 +20,7 @@ from plant.forecast.variation_lines import variation_lines, worst_of
 from plant.jobs.spread import factor
 from plant.random_stream import RandomStream
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
+from tests.support.examples import THOROUGH
 
 _PRESS: Final = """
 count: 30
@@ -38,7 +39,7 @@ START_UP: Final[dict[str, Any]] = {
     "results": {"scrap": {"times": 4}},
 }
 LOTS: Final[dict[str, Any]] = {"size": [10, 30], "changeover_seconds": {"default": [300, 700], "panel>frame": 900}}
-HOURS: Final = 60
+HOURS: Final = 60 if THOROUGH else 24
 
 
 def plant(**keys: Any) -> PlantConfig:

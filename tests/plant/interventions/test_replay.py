@@ -14,7 +14,7 @@ from messages import START, FactoryMessageGenerator
 from plant.fleets.plain_reporter import PlainReporter
 from plant.fleets.reporter import Reporter
 from plant.telemetry import Message
-from tests.support.examples import cases
+from tests.support.examples import cases, examples
 from tests.support.factory.acted_on import (
     PLANTS,
     Heard,
@@ -30,7 +30,7 @@ from tests.support.factory.acted_on import (
 from tests.support.factory.ownplants import usually
 
 SECONDS = 120.0
-quickly = settings(max_examples=2, phases=(Phase.generate,))
+quickly = settings(max_examples=examples(1), phases=(Phase.generate,))
 """A random run is not made simpler by numbers that are smaller."""
 CUTS = st.lists(st.floats(0, SECONDS), min_size=20, max_size=40)
 EACH_JOB = plain()
@@ -61,7 +61,7 @@ def test_what_was_executed_gives_the_same_run_again(name: str, seed: int, cuts: 
 
 
 @given(chance=st.randoms(use_true_random=False), seed=st.integers(0, 10**9), cuts=CUTS)
-@settings(usually, max_examples=15)
+@settings(usually, max_examples=examples(15, 5))
 def test_a_run_of_any_plant_can_be_had_again(chance: Random, seed: int, cuts: list[float]) -> None:
     """Whatever it has, and whatever it becomes by a reload."""
     data, then = entries.plant(chance), entries.plant(chance)

@@ -26,8 +26,8 @@ CHANGES = 2 * (3 * 1 + 3 * 2 + 1 * 2) / 36
 
 @pytest.fixture(scope="module")
 def made() -> Truth:
-    """Forty machines over ten hours."""
-    return truth(press(count=40, **WITH_LOTS), 10)
+    """Sixteen machines over ten hours."""
+    return truth(press(count=16, **WITH_LOTS), 10)
 
 
 def lots_of(jobs: list[FinishedJob]) -> list[list[FinishedJob]]:
@@ -91,13 +91,13 @@ def test_changeovers_an_hour_follow_from_lots_and_time_to_produce(made: Truth) -
 
 
 def test_states_have_their_shares_of_the_time_without_changeovers(made: Truth) -> None:
-    """The mean over the machines within 4 standard errors, which are below a hundredth."""
+    """The mean over the machines within 4 standard errors, each of which is below 0.015."""
     for state, declared in STATES.items():
         shares = []
         for machine_id in made.stays:
             seconds = made.seconds(machine_id)
             shares.append(seconds[state] / (sum(seconds.values()) - seconds["changeover"]))
-        assert standard_error(shares) < 0.01
+        assert standard_error(shares) < 0.015
         assert statistics.mean(shares) == pytest.approx(declared["share"], abs=4 * standard_error(shares))
 
 
@@ -198,7 +198,7 @@ def test_a_machine_of_a_line_makes_lots_and_repairs_between_them() -> None:
     data["message_types"]["customer_order"] = {"orders_per_hour": 3600, "product_types": ["unit"]}
     data["message_types"]["dispatch"] = {"dispatches_per_hour": 7200, "destinations": ["x"], "carriers": ["y"]}
     data["flow"] = {"processes": {"oven": "press"}, "buffers": {"press": 3}, "repairs": {"rework": "same"}}
-    made = truth(parse(data), 6)
+    made = truth(parse(data), 2)
     jobs = [job for machine_id, jobs in made.jobs.items() if machine_id.startswith("PRESS") for job in jobs]
     kinds = {job.job_id: job.kind for job in jobs}
     repairs = [job for job in jobs if job.consumed_ids]

@@ -18,6 +18,7 @@ from plant.jobs.jobs import NO_JOB
 from plant.machines.machine import Machine
 from plant.machines.machine_type_runtime import MachineTypeRuntime
 from plant.oee_accounting import OeeAccounts
+from tests.support.examples import THOROUGH
 from tests.support.factory.plants import (
     COUNTED,
     NO_LOSSES,
@@ -34,8 +35,8 @@ from tests.support.factory.plants import (
     standard_error,
 )
 
-MANY = 40_000
-"""Machines of which one row each tells a share of 60 % within a point by four standard errors of 0.245 points."""
+MANY = 40_000 if THOROUGH else 8_000
+"""Machines of which one row each tells a share of 60 % with a standard error of 0.245 points, or usually of 0.55."""
 
 RESULTS = {"testing": "test_distribution"}
 BUSY: dict[str, Any] = {"running": 20.0, "idle": 5.0, "maintenance": 8.0, "faulted": 2.0}
@@ -88,28 +89,28 @@ def stays(one: Machine, count: int) -> dict[str, list[int]]:
 
 @pytest.mark.parametrize("key", COUNTED)
 def test_first_messages_have_the_shares_of_the_states(key: str) -> None:
-    """There is no warm-up: the first messages of 40,000 machines have each state in its share, within a point."""
+    """There is no warm-up: the first messages of all machines have each state in its share."""
     config = only(key, MANY)
     [(_, its, _)] = config.machines()
     told = Counter(row["status"] for row in rows(said(config, config.period_seconds(its))))
 
     assert told.total() == MANY
     for state, share in spec(key)["status_distribution"].items():
-        assert 4 * share_error(share, MANY) < 0.01
-        assert told[state] / MANY == pytest.approx(share, abs=0.01)
+        assert 4 * share_error(share, MANY) < 0.0225
+        assert told[state] / MANY == pytest.approx(share, abs=4 * share_error(share, MANY))
 
 
 @pytest.mark.parametrize("key", COUNTED)
 def test_long_run_holds_the_shares_of_the_states(key: str) -> None:
-    """Over nine hours of 1,000 machines each state has its share of the messages, within a point.
+    """Over nine hours of 250 machines each state has its share of the messages, within two points at most.
 
-    A point is four standard errors or more, by the spread between the machines, which are independent.
+    That is by four standard errors, of the spread between the machines, which are independent.
     """
-    told = by_machine(said(only(key, 1_000, **slow_jobs(key)), 9 * 3600))
+    told = by_machine(said(only(key, 1_000 if THOROUGH else 250, **slow_jobs(key)), 9 * 3600))
     for state, share in spec(key)["status_distribution"].items():
         shares = [sum(row["status"] == state for row in its) / len(its) for its in told.values()]
-        assert 4 * standard_error(shares) <= 0.01
-        assert statistics.mean(shares) == pytest.approx(share, abs=0.01)
+        assert 4 * standard_error(shares) <= 0.02
+        assert statistics.mean(shares) == pytest.approx(share, abs=4 * standard_error(shares))
 
 
 def test_a_stay_lasts_its_dwell_or_is_prolonged_by_the_next_draw() -> None:
@@ -145,15 +146,15 @@ def test_a_machine_that_never_produces_finishes_nothing() -> None:
 
 @pytest.mark.parametrize("key", COUNTED)
 def test_results_come_in_their_shares(key: str) -> None:
-    """Of 17,000 finished jobs each result has its share within a point, four standard errors of the most even one."""
+    """Of 6,000 finished jobs each result has its share, within four standard errors."""
     quick = {"print_seconds": 20.0} if key == "printer_3d" else {}
     seconds = {"cnc_machine": 650, "printer_3d": 1_150, "welding": 450, "painting": 320, "testing": 1_600}[key]
-    results = Counter(filter(None, map(result, rows(said(only(key, 500, **quick), seconds)))))
+    results = Counter(filter(None, map(result, rows(said(only(key, 200, **quick), seconds)))))
 
-    assert results.total() >= 17_000
+    assert results.total() >= 6_000
     for name, share in spec(key)[RESULTS.get(key, "quality_distribution")].items():
-        assert 4 * share_error(share, results.total()) <= 0.01
-        assert results[name] / results.total() == pytest.approx(share, abs=0.01)
+        error = share_error(share, results.total())
+        assert results[name] / results.total() == pytest.approx(share, abs=4 * error)
 
 
 @pytest.mark.parametrize("key", COUNTED)

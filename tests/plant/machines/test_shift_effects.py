@@ -102,7 +102,7 @@ def test_an_operator_works_at_a_machine_for_a_shift() -> None:
 
 def test_operators_differ_at_all_machines_alike() -> None:
     """By more than chance, in cycles and in scrap."""
-    made = truth(plant(count=10, operators=OPERATORS, fields=FIELDS, report_seconds=40), 72)
+    made = truth(plant(count=10, operators=OPERATORS, fields=FIELDS, report_seconds=40), 48)
     cycles = {job.job_id: job.cycle_ms / 1000 for job in made.all_jobs}
     by_operator: dict[tuple[str, bool], list[float]] = defaultdict(list)
     for row in (orjson.loads(message.payload) for message in made.messages):

@@ -90,8 +90,8 @@ def test_machines_differ_more_than_by_chance_around_the_declared_mean(
 
 def test_the_own_shares_of_a_machine_are_exact() -> None:
     """Over 300 hours within 4 standard errors, which are a hundredth of them."""
-    made = truth(config({"shares": 0.3}, count=8, job=None), 300)
-    machine = made.plant._parts.fleets[0].machines[7]
+    made = truth(config({"shares": 0.3}, count=1, job=None), 300)
+    [machine] = made.plant._parts.fleets[0].machines
     declared = machine.runtime.machine_type.shares
     seconds = made.seconds(machine.id)
 

@@ -65,8 +65,8 @@ def by_position(made: Truth, least_ms: int = 100_000) -> Mapping[int, list[Finis
 
 @pytest.fixture(scope="module")
 def positions() -> Mapping[int, list[FinishedJob]]:
-    """Of forty machines over five hours."""
-    return by_position(truth(press(count=40, **VALUES), 5))
+    """Of twelve machines over four hours."""
+    return by_position(truth(press(count=12, **VALUES), 4))
 
 
 @pytest.mark.parametrize(("position", "part"), PARTS.items())

@@ -39,7 +39,7 @@ def test_a_stop_between_jobs_comes_after_the_changeover() -> None:
 def test_a_stop_between_jobs_has_its_share_of_the_time_without_changeovers() -> None:
     """Also where kinds have their own cycles: the mean of all jobs counts."""
     kinds = {"a": {"weight": 1, "cycle_seconds": 20}, "b": {"weight": 3, "cycle_seconds": [80, 120]}}
-    found = truth(press(count=200, job={**LONG, "kinds": kinds}, lots=LOTS, only_between_jobs=["idle"]), 10)
+    found = truth(press(count=100, job={**LONG, "kinds": kinds}, lots=LOTS, only_between_jobs=["idle"]), 10)
     of_each = [found.seconds(machine_id) for machine_id in found.stays]
     shares = [each.get("idle", 0.0) / (math.fsum(each.values()) - each.get("changeover", 0.0)) for each in of_each]
 

@@ -13,6 +13,7 @@ from messages import START, FactoryMessageGenerator
 from plant.definition.plant_config import PlantConfig, parse
 from plant.truth.events import FinishedJob, StateInterval, TruthEvent
 from tests.plant.machines.test_transitions import MANY, mistakes, shares_are_right
+from tests.support.examples import cases
 
 STATES: Final[dict[str, dict[str, Any]]] = {
     "printing": {"share": 0.75, "dwell_seconds": 600, "produces": True},
@@ -63,7 +64,7 @@ def truth(config: PlantConfig, seconds: float) -> tuple[list[list[StateInterval]
     return [*stays.values()], jobs
 
 
-@pytest.mark.parametrize(("stays", "cycle"), CASES)
+@pytest.mark.parametrize(("stays", "cycle"), cases(CASES, 3))
 def test_each_state_has_its_share_from_the_first_message_on(stays: str, cycle: str) -> None:
     """Whether prints are short or long against the stays, and however these are distributed."""
     shares_are_right(plant(STAYS[stays], CYCLES[cycle], MANY), 2)
@@ -72,12 +73,12 @@ def test_each_state_has_its_share_from_the_first_message_on(stays: str, cycle: s
 @pytest.mark.parametrize(("stays", "cycle"), CASES)
 def test_such_a_state_is_entered_only_as_a_job_ends(stays: str, cycle: str) -> None:
     """Never in the middle of one; other states are."""
-    machines, jobs = truth(plant(STAYS[stays], CYCLES[cycle], 100), 10_000)
+    machines, jobs = truth(plant(STAYS[stays], CYCLES[cycle], 40), 10_000)
     ends = {(job.machine_id, job.finished_ms) for job in jobs}
     entered = [(one, after) for each in machines for one, after in pairwise(each) if one.state == "printing"]
     stops = [after for _, after in entered if after.state in {"warming_up", "cleaning"}]
 
-    assert len(stops) > 300
+    assert len(stops) > 120
     assert {(stop.machine_id, stop.from_ms) for stop in stops} <= ends
     assert not {(after.machine_id, after.from_ms) for _, after in entered if after.state == "idle"} <= ends
     assert not [

@@ -24,8 +24,8 @@ Orders = Sequence[Sequence[FinishedJob]]
 
 @pytest.fixture(scope="module")
 def made() -> Truth:
-    """Forty machines over ten hours."""
-    return truth(press(count=40, **WITH_ORDERS), 10)
+    """Twelve machines over ten hours."""
+    return truth(press(count=12, **WITH_ORDERS), 10)
 
 
 def orders_of(jobs: Sequence[FinishedJob]) -> Orders:
@@ -67,7 +67,7 @@ def test_no_changeover_comes_between_lots_of_an_order(made: Truth) -> None:
 
 def test_a_machine_begins_anywhere_in_an_order() -> None:
     """As one would meet it: longer orders more often, so the lots that are left have the mean 1 (1/4 (0 + ... + 3))."""
-    made = truth(press(count=600, **WITH_ORDERS), 0.5)
+    made = truth(press(count=400, **WITH_ORDERS), 0.2)
     left = [len({job.lot for job in orders_of(jobs)[0]}) - 1 for jobs in made.jobs.values()]
     mean = sum(lots * (lots - 1) / 2 for lots in range(1, 5)) / sum(range(1, 5))
 

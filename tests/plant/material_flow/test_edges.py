@@ -34,7 +34,7 @@ from tests.support.factory.own_lines import (
 )
 
 quickly = settings(
-    max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(25, 6), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 NO_ORDERS: dict[str, Any] = orders(0, dispatches=0)
 
@@ -157,10 +157,10 @@ def test_machines_of_the_library_may_be_connected_otherwise() -> None:
     """Printed parts are painted and tested, and nothing is welded."""
     data = scenario_data()
     data["flow"] = {"processes": {"painting": "printer_3d", "testing": "painting"}, "repairs": {"rework": "same"}}
-    found = history(parse(data), 8 * 3600)
+    found = history(parse(data), 4 * 3600)
 
     assert [count.kind for count in found.plant.census()] == ["printer_3d", "painting", "testing"]
-    assert census(found.plant, "testing").shipped > 50
+    assert census(found.plant, "testing").shipped > 25
     assert "starved" not in {view.status for view in found.plant.machines() if view.kind == "welding"}
 
 

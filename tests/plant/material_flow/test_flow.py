@@ -39,7 +39,7 @@ from tests.support.factory.flows import (
 from tests.support.factory.plants import COUNTED, Row, by_machine, consecutive, default, job_id, result, rows
 
 quickly = settings(
-    max_examples=examples(60), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(60, 6), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 NONE = FinishedJob("", "", "", 0, 0, 0, 0, "")
 
@@ -100,17 +100,17 @@ def test_no_piece_is_lost_or_made_of_nothing(config: PlantConfig) -> None:
         assert_few_wait_for_repair(plant)
 
 
-def test_no_piece_is_lost_in_a_day_of_the_scenario() -> None:
-    """Made = consumed + scrapped + shipped + in buffers + on machines, after each event of the day."""
+def test_no_piece_is_lost_in_hours_of_the_scenario() -> None:
+    """Made = consumed + scrapped + shipped + in buffers + on machines, after each event of six hours."""
     plant = FactoryMessageGenerator.of(scenario(), 1)
 
     events = 0
-    for _ in moments(plant, 86_400):
+    for _ in moments(plant, 21_600):
         assert_balanced(plant)
         events += 1
 
-    assert events > 30_000
-    assert all(count.made > 1000 for count in plant.census() if count.kind != "printer_3d")
+    assert events > 7_500
+    assert all(count.made > 250 for count in plant.census() if count.kind != "printer_3d")
 
 
 # What goes into what
@@ -389,11 +389,11 @@ def test_steps_of_time_change_no_byte(config: PlantConfig, cuts: list[float]) ->
 def test_events_happen_also_when_messages_are_dropped() -> None:
     """After some time without messages a plant emits the same messages, except for their sequence numbers."""
     silent = FactoryMessageGenerator.of(scenario(), 1)
-    silent.advance_silently(START + 5000.5)
-    told = [(row.time_ms, row.source, row.payload) for row in silent.advance(START + 9000)]
-    whole = [(row.time_ms, row.source, row.payload) for row in said_in(scenario(), [9000.0])]
+    silent.advance_silently(START + 1500.5)
+    told = [(row.time_ms, row.source, row.payload) for row in silent.advance(START + 3000)]
+    whole = [(row.time_ms, row.source, row.payload) for row in said_in(scenario(), [3000.0])]
 
-    assert told == [row for row in whole if row[0] > (START + 5000.5) * 1000]
+    assert told == [row for row in whole if row[0] > (START + 1500.5) * 1000]
 
 
 def test_the_seed_decides() -> None:
@@ -413,16 +413,16 @@ def test_each_shard_is_a_line_of_its_own() -> None:
     for line in lines:
         one = History(line, [])
         line.listen(one.tell)
-        one.messages = line.advance(START + 3 * 3600)
+        one.messages = line.advance(START + 2 * 3600)
         one.read()
         assert_traced(one)
         found.append(one)
 
     orders = [row["order_id"] for one in found for row in rows(one.messages) if row.get("event_type") == "order_placed"]
-    whole = said_in(parse(data), [3 * 3600.0])
+    whole = said_in(parse(data), [2 * 3600.0])
     assert sorted(orders) == [row["order_id"] for row in rows(whole) if row.get("event_type") == "order_placed"]
     assert not set(found[0].taken()) & set(found[1].taken())
-    assert all(len(one.shipped) > 10 for one in found)
+    assert all(len(one.shipped) > 5 for one in found)
     assert not set(found[0].shipped) & set(found[1].shipped)
     assert not times(found[0]) & times(found[1])
     assert all(census(one.plant, "testing").shipped == sum(map(len, one.shipped.values())) for one in found)
@@ -466,10 +466,10 @@ def test_a_reload_loses_no_piece(configs: list[PlantConfig], pause: bool) -> Non
 def test_reading_the_same_file_again_changes_nothing() -> None:
     """Buffers, orders and waiting machines stay as they are."""
     plant = FactoryMessageGenerator.of(scenario(), 1)
-    said = plant.advance(START + 4000)
+    said = plant.advance(START + 1000)
     plant.reload(scenario())
 
-    assert said + plant.advance(START + 8000) == said_in(scenario(), [8000.0])
+    assert said + plant.advance(START + 2000) == said_in(scenario(), [2000.0])
 
 
 def test_what_lies_on_a_machine_goes_with_it() -> None:
@@ -508,7 +508,7 @@ def test_orders_stay_open_when_flow_begins_and_ends() -> None:
     with_flow = steady(ONE_EACH, {"parts": {"cnc_machine": 1}}, {"dispatch": {"dispatches_per_hour": 60}})
     without = with_flow.model_copy(update={"flow": None})
     plant, said = FactoryMessageGenerator.of(without, 1), []
-    for turn, config in enumerate([without, with_flow, without, with_flow] * 3, 1):
+    for turn, config in enumerate([without, with_flow, without, with_flow] * 2, 1):
         plant.reload(config)
         said += rows(plant.advance(START + turn * 1800))
 

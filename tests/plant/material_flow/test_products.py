@@ -28,14 +28,14 @@ from tests.support.factory.flows import census, flow_of, moments
 from tests.support.factory.own_lines import CHECK, PRESS, SAW
 
 quickly = settings(
-    max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(25, 6), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
 @pytest.fixture(scope="module")
 def day() -> Seen:
-    """Twelve hours of the line with lots."""
-    return seen(parse(line_data(with_lots(), initial_fill=0.0)), 12)
+    """Five hours of the line with lots."""
+    return seen(parse(line_data(with_lots(), initial_fill=0.0)), 5)
 
 
 def kinds_by_type(found: Seen, unit_id: str) -> dict[str, str]:
@@ -76,7 +76,7 @@ def test_an_order_of_a_kind_gets_that_kind(day: Seen) -> None:
         assert fits(made, wanted(day, day.orders[dispatch.order_id])), dispatch.order_id
         complete += 1
 
-    assert complete > 400
+    assert complete > 160
 
 
 def test_orders_are_dispatched_in_turn(day: Seen) -> None:
@@ -115,7 +115,7 @@ def test_messages_lead_from_the_order_over_the_lot_to_the_job(day: Seen) -> None
         lots[row["job.lot"]].add((row["job.order"], day.jobs[row["finished.id"]].order or ""))
     shipped = {unit: each.order_id for each in day.dispatches for unit in unit_ids(each)}
 
-    assert len(reported) > 2000
+    assert len(reported) > 800
     assert all(len(found) == 1 and len(set(next(iter(found)))) == 1 for found in lots.values())
     assert all(row["job.order"] == shipped.get(row["finished.id"], row["job.order"]) for row in reported)
     assert {row["machine_id"].partition("-")[0] for row in reported} == {"PRESS", "CHECK"}
@@ -129,7 +129,7 @@ def test_machines_change_over_between_kinds_and_not_between_orders(day: Seen) ->
         changes = sum(before.kind != after.kind for before, after in pairwise(jobs))
         stays = [stay.state for stay in day.stays[machine]].count("changeover")
 
-        assert changes > 100
+        assert changes > 40
         assert changes <= stays <= changes + 1
 
 
@@ -138,7 +138,7 @@ def test_machines_take_units_of_their_kind_first() -> None:
 
     def changes(size: object) -> float:
         one_check = {**with_lots(), CHECK: with_lots(size=size)[CHECK] | {"count": 1}}
-        found = seen(parse(line_data(one_check, per_hour=300)), 3)
+        found = seen(parse(line_data(one_check, per_hour=300)), 1.5)
         states = [stay.state for stay in found.stays["CHECK-01"]]
         return states.count("changeover") / census(found.plant, CHECK).made
 
@@ -166,7 +166,8 @@ def test_no_order_stops_the_line(config: PlantConfig) -> None:
     plant = FactoryMessageGenerator.of(config, 1)
     plant.advance_silently(START + 600)
     plant.reload(_without_orders(config))
-    plant.advance_silently(START + 6 * 3600)
+    while flow_of(plant).open_orders and plant.now < START + 6 * 3600:
+        plant.advance_silently(plant.now + 600)
 
     assert not flow_of(plant).open_orders
 

@@ -37,7 +37,7 @@ from tests.support.factory.flows import flow_of, moments
 from tests.support.factory.own_lines import CHECK, PRESS, SAW, machine_type, orders, plant_data
 
 quickly = settings(
-    max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(25, 5), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 SAND = "sand"
 PUSHED = parse(line_data(products=None))
@@ -195,7 +195,7 @@ def test_the_forecast_knows_how_many_units_an_order_has() -> None:
     order, flow = config.message_types.customer_order, config.flow
     assert order is not None
     assert flow is not None
-    placed = seen(config, 20).orders.values()
+    placed = seen(parse(line_data(per_hour=1200)), 1).orders.values()
     units = [
         sum(flow.units_of(str(item["product_type"])) * int(str(item["quantity"])) for item in each.items)
         for each in placed

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.signals import row_arithmetic
@@ -17,7 +17,9 @@ from plant.signals.columns.column_arithmetic import Column, ColumnArithmetic
 from plant.signals.columns.walk_columns import WalkColumns
 from plant.signals.laws.exact_tables import walk_grid
 from plant.signals.row_arithmetic import RowArithmetic
+from tests.support.examples import examples
 
+BRIEFLY: Final = settings(max_examples=3 * examples(10))
 ROW, COLUMNS = RowArithmetic(), ColumnArithmetic()
 
 numbers: Final = st.one_of(
@@ -35,6 +37,7 @@ def bits(values: list[float] | Column) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ColumnArithmetic.unary)
+@BRIEFLY
 @given(some_numbers)
 def test_operations_of_one_quantity(name: str, operands: list[float]) -> None:
     """Any number, infinity and NaN included, has the same result."""
@@ -45,6 +48,7 @@ def test_operations_of_one_quantity(name: str, operands: list[float]) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ColumnArithmetic.binary.keys() - {"and", "or"}))
+@BRIEFLY
 @given(pairs)
 def test_operations_of_two_quantities(name: str, operands: list[tuple[float, float]]) -> None:
     """Any two numbers have the same result."""
@@ -63,6 +67,7 @@ def test_operations_of_conditions(name: str) -> None:
     assert bits(COLUMNS.binary[name](np.array(left), np.array(right))) == bits([*map(ROW.binary[name], left, right)])
 
 
+@BRIEFLY
 @given(st.lists(st.one_of(st.floats(0.0, 40.0), st.floats(allow_nan=False)), min_size=1))
 def test_decay_rounding_and_clipping(operands: list[float]) -> None:
     """What laws use beside + - * has the same bits; e^-x is within 3e-9."""
@@ -79,6 +84,7 @@ def test_decay_rounding_and_clipping(operands: list[float]) -> None:
     assert np.abs(COLUMNS.decay(column) - exact).max() < 3e-9
 
 
+@BRIEFLY
 @given(words, words, words, times)
 def test_draws(first: int, second: int, salt: int, moments: list[int]) -> None:
     """Words, normal and uniform draws are the same for each machine, purpose and time."""
@@ -91,6 +97,7 @@ def test_draws(first: int, second: int, salt: int, moments: list[int]) -> None:
     assert bits(column_arithmetic.uniform(drawn)) == bits([row_arithmetic.uniform(key, salt, each) for each in moments])
 
 
+@BRIEFLY
 @given(words, words, st.lists(st.floats(1, 1e11), min_size=1, max_size=4), times)
 def test_walks(first: int, second: int, memories_ms: list[float], moments: list[int]) -> None:
     """Walks of any memories, computed together, are those computed one at a time."""
@@ -103,6 +110,7 @@ def test_walks(first: int, second: int, memories_ms: list[float], moments: list[
     ]
 
 
+@BRIEFLY
 @given(st.lists(st.integers(0, 86_399_999), min_size=1))
 def test_waves(phases_ms: list[int]) -> None:
     """A wave is the same, and the sine within 3e-7."""

@@ -17,6 +17,7 @@ from plant.definition.plant_config import PlantConfig
 from plant.telemetry import MachineFilter, Message
 from plant.views.machine_view import MachineView
 from plant.views.plant_views import ViewQuery
+from tests.support.examples import examples
 from tests.support.factory.acted_on import PLANTS, Timed, attempt, played, press, random_log, read
 from tests.support.factory.ownplants import usually
 
@@ -50,7 +51,7 @@ def looked_at(config: PlantConfig, log: Sequence[Timed], cuts: Sequence[float]) 
 
 @pytest.mark.parametrize("name", PLANTS)
 @given(seed=st.integers(0, 10**9), cuts=CUTS)
-@settings(max_examples=2, phases=(Phase.generate,))
+@settings(max_examples=examples(1), phases=(Phase.generate,))
 def test_showing_machines_changes_no_message(name: str, seed: int, cuts: list[float]) -> None:
     """Whenever they are shown, with commands and reloads in between."""
     config, log = read(PLANTS[name]), random_log(seed, 60, SECONDS, PLANTS[name])
@@ -59,7 +60,7 @@ def test_showing_machines_changes_no_message(name: str, seed: int, cuts: list[fl
 
 
 @given(chance=st.randoms(use_true_random=False), seed=st.integers(0, 10**9), cuts=CUTS)
-@settings(usually, max_examples=15)
+@settings(usually, max_examples=examples(15, 5))
 def test_showing_machines_of_any_plant_changes_no_message(chance: Random, seed: int, cuts: list[float]) -> None:
     """Whatever it has."""
     data = entries.plant(chance)
@@ -79,9 +80,8 @@ def test_a_machine_is_shown_as_its_messages_have_it() -> None:
     """At the moment of a message: state, job, progress, each signal."""
     plant = pressing()
     messages = [each for each in plant.advance(START + 1100) if each.kind == "press.production"]
-    checked = 0
+    checked, other = 0, FactoryMessageGenerator.of(read(press()), 1)
     for message in messages[:40]:
-        other = FactoryMessageGenerator.of(read(press()), 1)
         said: dict[str, Any] = json.loads(message.payload)
         other.advance(message.time_ms / 1000)
         found = other.views().machine(said["machine_id"])
