@@ -20,7 +20,7 @@ _BLOCKED_SECONDS, _PATIENCE_SECONDS = 0.1, 15.0
 _RESTART_STEP_SECONDS = 60.0
 _MOST_A_TURN = 2000
 _SHORTEST_SLICE_SECONDS, _FIRST_SLICE_SECONDS, _LONGEST_SLICE_SECONDS = 0.001, 0.05, 3600.0
-_SHORT_SKIP_SECONDS, _LONG_SKIP_SECONDS = 0.005, 0.02
+_SHORT_SKIP_SECONDS, _LONG_SKIP_SECONDS, _LONG_WORK_SECONDS = 0.005, 0.02, 0.1
 
 
 class Plant(Protocol):
@@ -274,20 +274,21 @@ class Pacer:
         """Return the messages of the next slice. A plant that is behind catches up in slices of about 1,000 messages.
 
         So a stall needs no more memory than usual: memory that was once used for a great list is not given back. Slices
-        are shorter where late messages are limited: a command waits for the end of one. What is tried emits nothing.
+        are shorter where late messages are limited, or much work has few: commands and signals wait for the end of one.
         """
         if self._next_command() <= self._reached:
             self._on_command()
-            if not self._running.is_set():  # by a configuration that is tried: the plant is to stay at this time
+            if not self._running.is_set():  # by a configuration that is tried: it emits nothing
                 return ()
         if self._reached < self._skip_to:
             return self._skipped_slice()
         self._reached = min(self.target, self._reached + self._slice_seconds, self._next_command())
-        messages = self._plant.advance(self._reached)
+        began, messages = self._clock(), self._plant.advance(self._reached)
         most = min(_MOST_A_TURN, self._throttle.slice_messages) if self._is_throttled else _MOST_A_TURN
-        if len(messages) > most:
+        size = max(len(messages) / most, (self._clock() - began) / _LONG_WORK_SECONDS)
+        if size > 1:
             self._slice_seconds = max(self._slice_seconds / 2, _SHORTEST_SLICE_SECONDS)
-        elif len(messages) < most / 4 and self._reached < self.target:
+        elif size < 1 / 4 and self._reached < self.target:
             self._slice_seconds = min(self._slice_seconds * 2, _LONGEST_SLICE_SECONDS)
         return messages
 

@@ -299,6 +299,30 @@ def test_a_stall_of_a_busy_plant_is_brought_up_in_small_slices() -> None:
     assert max(lists) <= 2000
 
 
+def test_a_plant_that_works_much_and_says_little_is_left_alone_between_short_slices() -> None:
+    """Signals, commands and readers that stall are seen to between slices, however few messages a day of it has."""
+    bench = Bench(Timing(0.0))
+    took: list[float] = []
+
+    class Laborious(ListPlant):
+        """A second of plant time takes it a millisecond, and has no messages."""
+
+        reached = 0.0
+
+        def advance(self, now: float) -> list[Message]:
+            took.append((now - self.reached) / 1000)
+            self.reached = now
+            bench.elapsed += took[-1]
+            return []
+
+    timing = Timing(0.0, end=86_400.0, speed=inf)
+    bench.pacer = Pacer(Laborious(), bench.outbox, timing, lambda: bench.elapsed, wake=bench.wake)
+    asyncio.run(bench.pacer.run())
+
+    assert sum(took) == pytest.approx(86.4)
+    assert max(took) <= 0.25
+
+
 class Commanded(Bench):
     """A command comes while the plant catches up; it is executed between two slices."""
 
