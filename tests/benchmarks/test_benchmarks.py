@@ -154,9 +154,9 @@ def test_a_daemon_keeps_a_high_rate_over_tls(broker: BenchBroker) -> None:
 
 def test_our_sender_by_the_clock_sends_what_it_is_asked_for(broker: BenchBroker) -> None:
     """It takes no less time than so many rows do."""
-    measured = counted(broker, Case("ours", broker.port, messages=1_000, machines=500, target_rate=2_000))
+    measured = counted(broker, Case("ours", broker.port, messages=4_000, machines=500, target_rate=2_000))
 
-    assert measured.seconds > 0.2  # unpaced it takes a hundredth; what fell due as it started is sent at once
+    assert measured.seconds > 0.2  # of 2 s: what fell due while a busy machine held it up is sent at once; unpaced 0.04
 
 
 def test_a_daemon_is_watched_while_it_idles(broker: BenchBroker) -> None:
