@@ -19,7 +19,8 @@ PACKAGES: Final = {"rich": "rich", "textual": "textual"}
 """Modules that the screen imports -> their packages in requirements-tui.txt."""
 
 _OK, _FAILED, _LACKING = 0, 1, 2
-_ANSWER_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 10.0
+"""Longer than the simulator waits for a worker that hangs."""
 _COLUMNS: Final = 100
 """Width of a frame where there is no terminal to ask."""
 

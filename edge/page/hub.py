@@ -14,6 +14,7 @@ from edge.page.figures.details import DetailReader
 from edge.page.figures.history import STEP_SECONDS, History, Point
 from edge.page.figures.overview import Moment, oee_of_all, overview
 from edge.page.figures.pace import Pace
+from edge.page.figures.patience import Patient
 from edge.page.figures.plan import PlanInForce
 from edge.page.figures.window import Window
 from edge.page.state import State
@@ -27,6 +28,7 @@ _SHARE: Final = 0.03
 _SHARE_UNSEEN: Final = 0.002
 """Of a core, for counting machines: where somebody looks, and for the history alone."""
 _MOST_WAITING: Final = 100
+_PATIENCE_SECONDS: Final = 3.0
 
 
 class Hub:
@@ -41,6 +43,7 @@ class Hub:
         self.state = State(self._history)
         self._plan = PlanInForce(context.source, context.journal)
         self._details = DetailReader(context.source)
+        self._readings = [Patient(each.refresh, _PATIENCE_SECONDS) for each in (self._plan, self._details)]
         self._pace, self._unseen_pace = Pace(_SHARE, _LOOK_SECONDS), Pace(_SHARE_UNSEEN, STEP_SECONDS)
         self._asked = SharedWork[bytes](_MOST_WAITING)
         self._notify = set[Callable[[], None]]()
@@ -111,16 +114,17 @@ class Hub:
 
     async def _look(self) -> None:
         began, source = self._clock(), self._context.source
+        is_seen = bool(self._notify)  # who comes meanwhile is shown the next look, which has all
         self._window.look(began, source.ledger, source.lateness)
         is_point_due = began >= self._next_point
-        pace = self._pace if self._notify else self._unseen_pace
-        if (self._notify or is_point_due) and pace.is_due(began):
-            await self._count(with_details=bool(self._notify))
+        pace = self._pace if is_seen else self._unseen_pace
+        if (is_seen or is_point_due) and pace.is_due(began):
+            await self._count(with_details=is_seen)
             pace.done(began, self._clock())
         if is_point_due:
             self._next_point = began + STEP_SECONDS - _LOOK_SECONDS / 2
             self._history.add(self._point())
-        if self._notify:
+        if is_seen:
             self._publish()
             self._tell()
 
@@ -132,10 +136,11 @@ class Hub:
     async def _count(self, *, with_details: bool) -> None:
         """Count machines, and read what is shown of single ones, in turns with the run loop."""
         async with self._counting:
-            await self._plan.refresh()
+            plan, details = self._readings
+            await plan.refresh()
             await self._context.source.refresh()
             if with_details:
-                await self._details.refresh()
+                await details.refresh()
 
     def _publish(self) -> None:
         moment = Moment(self._plan.plan, self._window, self._details.details)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
+from typing import Final
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.conftest import Open
 from tests.support.browser.simulators import Simulator, simulating
@@ -24,6 +25,16 @@ BOXES = """() => {
   return [...parts].map(each => each.getBoundingClientRect()).map(box => [box.left, box.top, box.right, box.bottom]);
 }"""
 """Left, top, right and bottom of what is in the header."""
+
+ZOOMED: Final = ViewportSize(width=320, height=256)
+"""A screen of 1,280 x 1,024 at a zoom of 400 %."""
+PLACES: Final = {**VIEWS, "Machine": "#/machines/CNC-03", "Command": "#/control/CNC-03"}
+WIDER_THAN_SEEN: Final = """() => [...document.querySelectorAll("header *, main *")].filter(each => {
+  const {overflowX, whiteSpace} = getComputedStyle(each);
+  return each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 1 && overflowX !== "visible"
+    && whiteSpace !== "pre" && each.matches(":not(.tile > *, .editor, .editor *, .scroll-x, .visually-hidden)");
+}).map(each => each.outerHTML.slice(0, 100))"""
+"""What is cut off at the right; but for code and tables, which may be scrolled."""
 
 
 def test_a_browser_gets_the_page_and_everybody_else_the_list_of_calls(
@@ -140,6 +151,21 @@ def test_nothing_of_the_header_covers_another(width: int, open_page: Open, fault
     assert all(left >= 0 and right <= width for left, _, right, _ in found)
     for one, other in combinations(found, 2):
         assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_all_of_a_view_is_within_320_px(place: str, open_page: Open, faulty: Simulator) -> None:
+    """As at a zoom of 400 % (WCAG 2.2, 1.4.10): nothing scrolls sideways, and no link of the navigation is cut off."""
+    page = open_page(faulty, f"/{PLACES[place]}", anew=False)
+    page.set_viewport_size(ZOOMED)
+    is_live(page)
+    links = page.get_by_role("navigation", name="Views").get_by_role("link")
+    boxes = [each.bounding_box() for each in links.all()]
+
+    assert page.evaluate("document.documentElement.scrollWidth") == ZOOMED["width"]
+    assert len(boxes) == len(VIEWS)
+    assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= ZOOMED["width"] for box in boxes)
+    assert page.evaluate(WIDER_THAN_SEEN) == []
 
 
 def test_all_is_reached_by_the_keyboard_in_order_with_visible_focus(open_page: Open, default_plant: Simulator) -> None:
