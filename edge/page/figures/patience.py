@@ -21,6 +21,13 @@ class Patient:
         seconds = 0.0
         if self._reading is None or self._reading.done():
             self._reading, seconds = asyncio.create_task(self._read()), self._seconds
+            self._reading.add_done_callback(_know_error)
         done, _ = await asyncio.wait({self._reading}, timeout=seconds)
         for each in done:
             each.result()
+
+
+def _know_error(reading: asyncio.Task[None]) -> None:
+    """Have asyncio log no traceback for a reading that fails when nobody waits for it any more."""
+    if not reading.cancelled():
+        reading.exception()

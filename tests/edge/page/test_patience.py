@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -66,3 +67,22 @@ def test_an_error_of_a_reading_is_raised() -> None:
         await patient.refresh()
 
     asyncio.run(twice())
+
+
+def test_an_error_that_comes_too_late_is_told_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """The next reading is what counts; asyncio logs no traceback."""
+    answer = asyncio.Event()
+
+    async def fail() -> None:
+        await answer.wait()
+        raise ValueError
+
+    async def story() -> None:
+        patient = Patient(fail, 0.0)
+        await patient.refresh()
+        answer.set()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(story())
+    gc.collect()
+    assert caplog.text == ""
