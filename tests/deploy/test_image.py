@@ -18,6 +18,7 @@ from typing import Self
 import pytest
 
 import app
+from tests.cli.top.terminal import Terminal
 from tests.deploy.test_manifest import CONTAINER, POD, environment, volume
 from tests.edge.runtime.test_simulator import BLOCK
 from tests.support.brokers.scenes import Pod
@@ -204,6 +205,20 @@ def test_an_image_traces_where_it_was_built_for_it(image: str, tracing_image: st
     assert refused.returncode == 2
     assert "an image has them if it was built with --build-arg OTEL=true" in refused.stderr
     assert connect.failed
+
+
+def test_an_image_has_the_screen_of_top_where_it_was_built_for_it(image: str, base: str) -> None:
+    """Otherwise it says what it lacks, and `top --once` works all the same."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    screen_image = built(f"{IMAGE}-tui", f"--build-arg BASE={base} --build-arg TUI=true")
+    with Terminal(*podman_run("--tty", "--interactive", image, "top", nobody)) as terminal:
+        assert terminal.wait() == 2
+        assert b"TUI=true" in terminal.output
+    with Terminal(*podman_run("--tty", "--interactive", screen_image, "top", nobody)) as terminal:
+        terminal.shows(f"NO ANSWER: {nobody} does not answer".encode())
+        terminal.type(b"q")
+        assert terminal.wait() == 0, terminal.output
+    assert said(image, "top", "--once", nobody).returncode == 1
 
 
 def test_nothing_that_builds_or_tests_is_in_the_image(image: str) -> None:

@@ -22,15 +22,15 @@ PATIENCE_SECONDS = 40.0
 
 
 class Terminal:
-    """`python ARGUMENTS` in a terminal of 24 lines of 80 columns. A context manager; leaving kills it."""
+    """A command in a terminal of 24 lines of 80 columns. A context manager; leaving kills it."""
 
-    def __init__(self, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *command: str, environ: Mapping[str, str] | None = None) -> None:
         self._ours, self._its = pty.openpty()
         fcntl.ioctl(self._its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.before = termios.tcgetattr(self._its)
         self.output = b""
         self.process = subprocess.Popen(
-            [sys.executable, *arguments],
+            command,
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", **(environ or {})},
             stdin=self._its,
@@ -85,7 +85,7 @@ class Terminal:
 
 def top(*arguments: str, environ: Mapping[str, str] | None = None) -> Terminal:
     """Run `top` in a terminal."""
-    return Terminal("app.py", "top", *arguments, environ=environ)
+    return Terminal(sys.executable, "app.py", "top", *arguments, environ=environ)
 
 
 def lines_of(output: bytes) -> Sequence[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import sys
 import time
 
 import pytest
@@ -101,12 +102,12 @@ WITHOUT_TEXTUAL = (
 
 def test_without_its_packages_it_says_what_to_install(url: str) -> None:
     """And that one frame needs none of them: exit code 2."""
-    with Terminal("-c", WITHOUT_TEXTUAL, url) as terminal:
+    with Terminal(sys.executable, "-c", WITHOUT_TEXTUAL, url) as terminal:
         assert terminal.wait() == 2
 
         (said,) = lines_of(terminal.output)
         where = "`pip install -r requirements-tui.txt`; an image has them if it was built with --build-arg TUI=true"
         assert said.startswith(f"top needs packages that are not installed here (textual): {where}; ")
         assert said.endswith("; `top --once` needs none of them")
-    with Terminal("-c", WITHOUT_TEXTUAL, url, "--once") as terminal:
+    with Terminal(sys.executable, "-c", WITHOUT_TEXTUAL, url, "--once") as terminal:
         assert terminal.wait() == 0
