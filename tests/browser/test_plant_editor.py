@@ -32,10 +32,12 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def plant(open_page: Open, ours: Simulator) -> Iterator[Page]:
+def plant(open_page: Open, ours: Simulator, watch_of: Callable[[Page], Watch]) -> Iterator[Page]:
     """The view of a plant as its file has it, which it has again afterwards."""
     text = (PLANTS / "workshop.yaml").read_text("utf-8")
-    yield checked(open_page(ours, "/#/plant"))
+    page = checked(open_page(ours, "/#/plant"))
+    watch_of(page).allowed.add(422)  # what is half typed may be checked
+    yield page
     ours.plant.write_text(text)
     httpx.post(f"{ours.url}/-/reload", timeout=20).raise_for_status()
 
@@ -122,9 +124,8 @@ def test_what_is_typed_while_an_edit_is_applied_is_kept(plant: Page, ours: Simul
     expect(plant.get_by_role("region", name="Difference")).to_contain_text("-    count: 9\n+    count: 8\n")
 
 
-def test_mistakes_are_listed_and_marked_at_their_lines(plant: Page, watch_of: Callable[[Page], Watch]) -> None:
+def test_mistakes_are_listed_and_marked_at_their_lines(plant: Page) -> None:
     """With path and rule; a click goes to the line. Nothing that is wrong can be applied."""
-    watch_of(plant).allowed.add(422)
     edit(plant, "count: 6", "count: -6")
     edit(plant, "limits: [0, 120]", "limitz: [0, 120]")
     expect(plant.get_by_text("✗ 3 mistakes")).to_be_visible()

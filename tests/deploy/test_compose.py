@@ -367,7 +367,7 @@ class Broker:
     def client(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a client as `docker compose exec broker` does."""
         command = [program, *arguments]
-        return subprocess.run(command, env=self._environ, capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(command, env=self._environ, capture_output=True, text=True, check=False, timeout=120)
 
     def healthy(self) -> bool:
         """What its health check says."""
@@ -407,7 +407,7 @@ def simulator(broker: Broker, credentials: Credentials, *flags: str, **changed: 
 def test_the_simulator_publishes_over_tls_with_its_password(broker: Broker, credentials: Credentials) -> None:
     """All that it sends is accepted, and who may look sees it by the command of the docs."""
     with simulator(broker, credentials) as daemon:
-        seen = broker.client("mosquitto_sub", "-t", "factory/#", "-C", "3", "-W", "20")
+        seen = broker.client("mosquitto_sub", "-t", "factory/#", "-C", "3", "-W", "100")
         daemon.signal(signal.SIGTERM)
         assert daemon.wait(30) == 0, daemon.log
 

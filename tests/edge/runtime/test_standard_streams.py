@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -29,8 +30,8 @@ from tests.support.processes.waiting import wait_until
 
 APP = [sys.executable, str(ROOT / "app.py")]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HTTP_PORT": "0", "LANG": "C"}
-FULL = 60_000
-"""Bytes in a pipe that takes nothing more: 64 KiB, less a piece that has no room."""
+PIPE_BYTES = 65_536
+"""What a pipe takes at most (pipe(7))."""
 AS_ROOT = os.geteuid() == 0
 
 
@@ -112,7 +113,7 @@ def test_sigterm_ends_a_dry_run_whose_reader_does_not_read() -> None:
     flags = ["--dry-run", "--speed", "max", "--drain-seconds", "0.2"]
     with DaemonProcess(*flags, environ={"HTTP_PORT": "0"}, stdout=writing) as daemon:
         os.close(writing)
-        wait_until(lambda: unread_bytes(reading) > FULL, 30, "a pipe that takes nothing more")
+        wait_until(lambda: is_full(reading), 30, "a pipe that takes nothing more")
         daemon.signal(signal.SIGTERM)
         code = daemon.wait()
     os.close(reading)
@@ -128,7 +129,7 @@ def test_rows_that_had_found_no_room_by_the_end_are_counted(tmp_path: Path) -> N
     flags = ["--dry-run", "--speed", "max", "--drain-seconds", "0.2", "--seed", "1", "--start", start]
     with DaemonProcess(*flags, "--truth", str(truth), environ={"HTTP_PORT": "0"}, stdout=writing) as daemon:
         os.close(writing)
-        wait_until(lambda: unread_bytes(reading) > FULL, 30, "a pipe that takes nothing more")
+        wait_until(lambda: is_full(reading), 30, "a pipe that takes nothing more")
         daemon.signal(signal.SIGTERM)
         assert daemon.wait() == 0
     os.close(reading)
@@ -470,6 +471,15 @@ def unread_bytes(descriptor: int) -> int:
     return found[0]
 
 
+def is_full(reading: int) -> bool:
+    """Whether a pipe takes nothing more. How many bytes that are depends on how they were written."""
+    writing = os.open(f"/proc/self/fd/{reading}", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        return not select.select([], [writing], [], 0)[1]
+    finally:
+        os.close(writing)
+
+
 def test_a_stalled_reader_of_the_ground_truth_stops_nothing_at_first(tmp_path: Path) -> None:
     """A run in real time continues for minutes, and a signal ends it soon, with the reason."""
     os.mkfifo(tmp_path / "pipe")
@@ -479,7 +489,7 @@ def test_a_stalled_reader_of_the_ground_truth_stops_nothing_at_first(tmp_path: P
             flags = ["--truth", str(tmp_path / "pipe"), *changing_often(tmp_path), *plain(broker)]
             with DaemonProcess(*flags, environ={"HTTP_PORT": str(port)}) as daemon:
                 wait_until(lambda: answer(port, "livez") == 200, 30, "alive")
-                wait_until(lambda: unread_bytes(descriptor) > FULL, 30, "a pipe that takes nothing more")
+                wait_until(lambda: is_full(descriptor), 30, "a pipe that takes nothing more")
                 time.sleep(2.5)  # longer than a reader may take at the end
                 assert answer(port, "livez") == 200
                 daemon.signal(signal.SIGTERM)
@@ -502,7 +512,7 @@ def test_a_pipe_gets_the_whole_ground_truth(tmp_path: Path) -> None:
         reader.wait(20)
 
     assert code == 0, done.log
-    assert (tmp_path / "file").stat().st_size > 4 * FULL, "many times what a pipe takes"
+    assert (tmp_path / "file").stat().st_size > 4 * PIPE_BYTES, "many times what a pipe takes"
     assert (tmp_path / "file").read_bytes() == (tmp_path / "piped").read_bytes()
 
 
