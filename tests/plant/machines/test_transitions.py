@@ -7,7 +7,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 import pytest
@@ -125,10 +125,22 @@ def test_a_machine_warms_up_after_each_repair() -> None:
     shares_are_right(config)
 
 
+T = TypeVar("T")
 names = st.sampled_from("abcde")
 rates = st.dictionaries(names, st.floats(1e-3, 1e3), min_size=2)
 weights = st.one_of(st.just(0.0), st.floats(0.1, 10))
 declared = st.dictionaries(names, st.dictionaries(names, weights, max_size=4), max_size=4)
+
+
+def four(each: st.SearchStrategy[T]) -> st.SearchStrategy[list[T]]:
+    """One for each of the states a to d."""
+    return st.lists(each, min_size=4, max_size=4)
+
+
+distributions = four(st.sampled_from([{}, {"distribution": "fixed"}, {"distribution": "lognormal"}]))
+transitions = st.dictionaries(
+    st.sampled_from("abcd"), st.dictionaries(st.sampled_from("abcd"), weights, min_size=1, max_size=3), min_size=1
+)
 
 
 @settings(max_examples=examples(30))
@@ -159,14 +171,7 @@ def test_chances_keep_the_rates_and_the_rules_or_there_are_none(
 
 
 @settings(max_examples=examples(15, 4), deadline=None, phases=[Phase.explicit, Phase.generate])  # a second each
-@given(
-    st.lists(st.floats(0.05, 1), min_size=4, max_size=4),
-    st.lists(st.sampled_from([20, 60, 150]), min_size=4, max_size=4),
-    st.lists(st.sampled_from([{}, {"distribution": "fixed"}, {"distribution": "lognormal"}]), min_size=4, max_size=4),
-    st.dictionaries(
-        st.sampled_from("abcd"), st.dictionaries(st.sampled_from("abcd"), weights, min_size=1, max_size=3), min_size=1
-    ),
-)
+@given(four(st.floats(0.05, 1)), four(st.sampled_from([20, 60, 150])), distributions, transitions)
 @example(  # once a stay of b was over within its millisecond, and d followed d
     [0.16, 1.0, 0.7279823622696099, 0.3333333333333333],
     [60, 60, 150, 60],
@@ -180,20 +185,13 @@ def test_random_plants_keep_shares_and_rules(
     config = random_plant(shares, dwells, stays, rows, 300)
     if config is None:
         return
-    # Another plant each time: of what is within four errors but once in 10,000, there is too much for that.
-    shares_are_right(config, 1, errors=6)
+    # Thorough runs have new plants each time, and so much that is within four errors that some of it would not be.
+    shares_are_right(config, 1, errors=5)
     follow_the_rows(config, 3_000, rows)
 
 
 @settings(max_examples=examples(20), deadline=None)
-@given(
-    st.lists(st.floats(0.05, 1), min_size=4, max_size=4),
-    st.lists(st.sampled_from([0.1, 0.3, 60]), min_size=4, max_size=4),
-    st.lists(st.sampled_from([{}, {"distribution": "fixed"}, {"distribution": "lognormal"}]), min_size=4, max_size=4),
-    st.dictionaries(
-        st.sampled_from("abcd"), st.dictionaries(st.sampled_from("abcd"), weights, min_size=1, max_size=3), min_size=1
-    ),
-)
+@given(four(st.floats(0.05, 1)), four(st.sampled_from([0.1, 0.3, 60])), distributions, transitions)
 @example([1, 1, 1, 1], [0.1] * 4, [{}, {}, {}, {}], {"b": {"c": 1}, "c": {"d": 1}, "d": {"a": 1}})
 def test_stays_of_a_moment_keep_the_rules(
     shares: list[float], dwells: list[float], stays: list[dict[str, str]], rows: dict[str, dict[str, float]]

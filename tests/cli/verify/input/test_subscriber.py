@@ -36,6 +36,8 @@ from tests.support.processes.daemon import DaemonProcess, plain, running
 from tests.support.processes.ports import free_port
 from tests.support.processes.waiting import wait_until
 
+DESCRIPTORS = Path("/proc/self/fd")
+
 
 class Plant:
     """A plant that publishes to a broker: half an hour at once, and another whenever somebody has asked for /oee."""
@@ -90,6 +92,18 @@ def plant(mosquitto: Mosquitto) -> Iterator[tuple[Plant, str]]:
     server.server_close()
     thread.join()
     speaking.close()
+
+
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="only Linux shows a process its own descriptors")
+def test_a_subscriber_that_has_ended_leaves_no_socket_to_the_garbage_collector(mosquitto: Mosquitto) -> None:
+    """Nor those that wake the thread of paho, which could be collected before their client, and warn."""
+    environ = {"MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(mosquitto.ports["plain"])}
+    settings = Settings.load({**environ, "MQTT_TLS": "false", "MQTT_AUTH_METHOD": "NONE"}, pid=1)
+    subscriber = Subscriber(settings, "factory/#")
+    before = len([*DESCRIPTORS.iterdir()])
+    with subscriber:
+        assert len([*DESCRIPTORS.iterdir()]) > before
+    wait_until(lambda: len([*DESCRIPTORS.iterdir()]) <= before, 20.0, "all sockets are closed")
 
 
 def sat(broker: Mosquitto) -> dict[str, str]:
