@@ -407,11 +407,12 @@ def simulator(broker: Broker, credentials: Credentials, *flags: str, **changed: 
 def test_the_simulator_publishes_over_tls_with_its_password(broker: Broker, credentials: Credentials) -> None:
     """All that it sends is accepted, and who may look sees it by the command of the docs."""
     with simulator(broker, credentials) as daemon:
+        daemon.says("connected to broker")
         seen = broker.client("mosquitto_sub", "-t", "factory/#", "-C", "3", "-W", "100")
+        assert seen.returncode == 0, seen.stderr
         daemon.signal(signal.SIGTERM)
         assert daemon.wait(30) == 0, daemon.log
 
-    assert seen.returncode == 0, seen.stderr
     assert [json.loads(line)["timestamp"][:2] for line in seen.stdout.splitlines()] == ["20"] * 3
     assert '"messages_failed":0' in daemon.log
     assert "tls=on" in daemon.log
